@@ -1,0 +1,3 @@
+"""Poe Proxy: one Poe subscription, every AI tool."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,79 @@
+"""A whole answer: the fold of its events. A non-streamed answer is nothing else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from poe_proxy.canonical.errors import ProxyError
+from poe_proxy.canonical.events import (
+    Event,
+    Failed,
+    Finished,
+    Reasoning,
+    Refusal,
+    Started,
+    Text,
+    ToolArguments,
+    ToolCall,
+    Used,
+)
+from poe_proxy.canonical.request import Json
+from poe_proxy.canonical.usage import Usage
+
+
+@dataclass(slots=True)
+class Call:
+    """One whole tool call; ``frame`` is the call as its own dialect wrote it, for what no other dialect knows."""
+
+    id: str
+    name: str
+    arguments: str = ""
+    frame: Json | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the events add up to. A text that never came is None, one that came empty is ``""``."""
+
+    id: str = ""
+    created: int = 0
+    model: str = ""
+    text: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    calls: list[Call] = field(default_factory=list)
+    finish: str | None = None
+    usage: Usage | None = None
+    usage_frame: Json | None = None
+    body: Json | None = None
+    error: ProxyError | None = None
+
+
+def fold(events: Iterable[Event]) -> Answer:
+    """Add the events up; whatever came before a ``Failed`` is kept beside its error."""
+    answer = Answer()
+    for event in events:
+        _add(answer, event)
+    return answer
+
+
+def _add(answer: Answer, event: Event) -> None:
+    match event:
+        case Started():
+            answer.id, answer.created, answer.model = event.id, event.created, event.model
+            answer.body = event.answer
+        case Text():
+            answer.text = (answer.text or "") + event.text
+        case Reasoning():
+            answer.reasoning = (answer.reasoning or "") + event.text
+        case Refusal():
+            answer.refusal = (answer.refusal or "") + event.text
+        case ToolCall():
+            answer.calls.append(Call(event.id, event.name, event.arguments, event.frame))
+        case ToolArguments():
+            answer.calls[event.index].arguments += event.arguments
+        case Finished():
+            answer.finish = event.reason
+        case Used():
+            answer.usage, answer.usage_frame = event.usage, event.frame
+        case Failed():
+            answer.error = event.error

@@ -1,0 +1,26 @@
+"""What became of one request: the facts that the log, the metrics and (later) the ledger are written from."""
+
+from dataclasses import dataclass, field
+
+from poe_proxy.canonical.usage import Usage
+
+
+@dataclass(slots=True)
+class Report:
+    """Filled in along the way and handed over once, whatever happened. Times are seconds of a monotonic clock."""
+
+    request_id: str
+    route: str
+    started: float
+    model: str = ""  # as asked for
+    poe_model: str = ""  # as sent to Poe
+    stream: bool = False
+    status: int = 0
+    outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown
+    error: str = ""  # the error's class and our own words or Poe's, never the caller's text
+    attempts: int = 0
+    changes: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    first_event_s: float | None = None
+    ended: float = 0.0
+    notes: list[str] = field(default_factory=list)

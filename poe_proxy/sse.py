@@ -1,0 +1,97 @@
+"""Server-sent events as bytes: frames out of pieces cut anywhere, and frames into bytes. It knows nothing of JSON."""
+
+from dataclasses import dataclass
+
+MAX_FRAME = 64 * 1024 * 1024
+"""Bytes that one unfinished frame may hold; a media data URL stays far below, an endless line does not."""
+COMMENT_PING = b": ping\n\n"
+
+
+class FrameTooLarge(ValueError):
+    """An unfinished frame outgrew ``MAX_FRAME``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event: its ``event:`` name (None where it had none) and its joined ``data:`` lines."""
+
+    name: bytes | None
+    data: bytes
+
+
+class Decoder:
+    """Feed it bytes as they come and get whole frames back.
+
+    Line ends may be LF, CRLF or CR, even mixed. Comments, ids and retry times are passed over. We have our own because
+    ``httpx.Response.iter_lines`` also cuts at U+2028, which JSON may hold, and so breaks frames.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._after_cr = False
+        self._begun = False
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Return the frames that ``data`` completes. Raises FrameTooLarge."""
+        data = self._plain_newlines(data)
+        if not data:
+            return []
+        last = self._pieces[-1][-1:] if self._pieces else b""
+        if b"\n\n" not in last + data:
+            self._keep(data)
+            return []
+        blocks = b"".join((*self._pieces, data)).split(b"\n\n")
+        self._pieces, self._size = [], 0
+        self._keep(blocks.pop())
+        return [frame for block in blocks if (frame := _frame(block)) is not None]
+
+    def close(self) -> list[Frame]:
+        """Return a last frame that lacked its blank line: some servers end right after ``data: [DONE]``."""
+        block = b"".join(self._pieces)
+        self._pieces = []
+        frame = _frame(block.removesuffix(b"\n"))
+        return [] if frame is None else [frame]
+
+    def _plain_newlines(self, data: bytes) -> bytes:
+        if not self._begun and data:
+            self._begun = True
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        if self._after_cr and data:
+            data = data.removeprefix(b"\n")
+            self._after_cr = False
+        if b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data
+
+    def _keep(self, data: bytes) -> None:
+        if not data:
+            return
+        self._size += len(data)
+        if self._size > MAX_FRAME:
+            raise FrameTooLarge(f"a frame of more than {MAX_FRAME} bytes")
+        self._pieces.append(data)
+
+
+def _frame(block: bytes) -> Frame | None:
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return Frame(None, block[6:])
+    name: bytes | None = None
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, colon, value = line.partition(b":")
+        if not field and colon:
+            continue  # a comment
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value
+    return Frame(name, b"\n".join(data)) if data else None
+
+
+def encode(data: bytes, name: bytes | None = None) -> bytes:
+    """One frame; ``data`` is a single line, as every JSON that orjson writes."""
+    head = b"" if name is None else b"event: " + name + b"\n"
+    return head + b"data: " + data + b"\n\n"
