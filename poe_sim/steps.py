@@ -1,0 +1,72 @@
+"""How an answer goes out: a start, frames, pauses, and perhaps a break instead of an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from poe_sim.dialects.dialect import Frame
+from poe_sim.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Status line and headers."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Silence, in seconds; 0 only lets the bytes so far leave on their own."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The connection ends here, with or without manners; `data` goes out first, as it is."""
+
+    how: Literal["drop", "reset"]
+    data: bytes = b""
+
+
+Step = Start | Frame | Pause | Break
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an answer got."""
+
+    deltas: int = 0
+    status: int | None = None
+
+
+async def play(steps: Iterable[Step], wire: Wire, progress: Progress) -> None:
+    """Send the steps one by one; each frame leaves at once."""
+    for step in steps:
+        match step:
+            case Start(status, headers):
+                progress.status = status
+                await wire.start(status, headers)
+            case Frame(kind, data):
+                progress.deltas += kind == "delta"
+                await wire.write(data)
+                await asyncio.sleep(0)
+            case Pause(seconds):
+                await asyncio.sleep(seconds)
+            case Break(how, data):
+                await _break(how, data, wire)
+    await wire.end()
+
+
+async def _break(how: str, data: bytes, wire: Wire) -> None:
+    if data:
+        await wire.raw(data)
+    elif how == "reset":
+        await wire.reset()
+    else:
+        await wire.drop()
