@@ -30,7 +30,6 @@ class Decoder:
         self._pieces: list[bytes] = []
         self._size = 0
         self._after_cr = False
-        self._begun = False
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that ``data`` completes. Raises FrameTooLarge."""
@@ -54,9 +53,6 @@ class Decoder:
         return [] if frame is None else [frame]
 
     def _plain_newlines(self, data: bytes) -> bytes:
-        if not self._begun and data:
-            self._begun = True
-            data = data.removeprefix(b"\xef\xbb\xbf")
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -75,6 +71,7 @@ class Decoder:
 
 
 def _frame(block: bytes) -> Frame | None:
+    block = block.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may open the stream
     if block.startswith(b"data: ") and b"\n" not in block:
         return Frame(None, block[6:])
     name: bytes | None = None

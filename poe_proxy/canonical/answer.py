@@ -16,7 +16,7 @@ from poe_proxy.canonical.events import (
     ToolCall,
     Used,
 )
-from poe_proxy.canonical.request import Json
+from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.usage import Usage
 
 

@@ -1,35 +1,35 @@
 """Everything that can go wrong, as one tree, with what the caller is told.
 
-    ProxyError
-    ├── CallerError                       the caller's request cannot be served as it is
-    │   ├── BadRequest            400
-    │   ├── Unauthorized          401
-    │   ├── Forbidden             403
-    │   ├── NotFound              404
-    │   │   └── UnknownModel
-    │   ├── MethodNotAllowed      405
-    │   ├── BodyTooSlow           408
-    │   ├── BodyTooLarge          413
-    │   └── UnsupportedEncoding   415
-    ├── PoeError                          Poe answered, and the answer is an error
-    │   ├── Refused               400     a parameter, a value or the request as a whole
-    │   │   └── Unfit                     speaks of context, moderation or tools: asking differently does not help
-    │   ├── ContextTooLong        400     as OpenAI has it, whether Poe said 400 or 413
-    │   ├── OutOfPoints           402
-    │   ├── Moderated             403
-    │   ├── ModelMissing          404
-    │   ├── KeyRefused            502     Poe's 401 and 403 about our key are not the caller's fault
-    │   ├── NotStarted            408
-    │   ├── RateLimited           429
-    │   └── PoeFailed             5xx     500, 502, 503, 529 …, as Poe said it
-    ├── LinkError                         the way to Poe failed
-    │   ├── NotReached            502     nothing was sent
-    │   ├── Unanswered            502     sent, never answered: it may have been charged
-    │   ├── TimedOut              504     no answer in time
-    │   ├── StreamBroken          502     the answer began and did not end properly
-    │   └── Garbled               502     what came back is not what Poe speaks
-    ├── ShuttingDown              503
-    └── Internal                  500
+ProxyError
+├── CallerError                       the caller's request cannot be served as it is
+│   ├── BadRequest            400
+│   ├── Unauthorized          401
+│   ├── Forbidden             403
+│   ├── NotFound              404
+│   │   └── UnknownModel
+│   ├── MethodNotAllowed      405
+│   ├── BodyTooSlow           408
+│   ├── BodyTooLarge          413
+│   └── UnsupportedEncoding   415
+├── PoeError                          Poe answered, and the answer is an error
+│   ├── Refused               400     a parameter, a value or the request as a whole
+│   │   └── Unfit                     speaks of context, moderation or tools: asking differently does not help
+│   ├── ContextTooLong        400     as OpenAI has it, whether Poe said 400 or 413
+│   ├── OutOfPoints           402
+│   ├── Moderated             403
+│   ├── ModelMissing          404
+│   ├── KeyRefused            502     Poe's 401 and 403 about our key are not the caller's fault
+│   ├── NotStarted            408
+│   ├── RateLimited           429
+│   └── PoeFailed             5xx     500, 502, 503, 529 …, as Poe said it
+├── LinkError                         the way to Poe failed
+│   ├── NotReached            502     nothing was sent
+│   ├── Unanswered            502     sent, never answered: it may have been charged
+│   ├── TimedOut              504     no answer in time
+│   ├── StreamBroken          502     the answer began and did not end properly
+│   └── Garbled               502     what came back is not what Poe speaks
+├── ShuttingDown              503
+└── Internal                  500
 """
 
 from typing import ClassVar

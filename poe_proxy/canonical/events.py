@@ -7,7 +7,7 @@ the event), and no two events share a frame: a stage may change, hold back or dr
 from dataclasses import dataclass
 
 from poe_proxy.canonical.errors import ProxyError
-from poe_proxy.canonical.request import Json
+from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.usage import Usage
 
 
@@ -96,8 +96,6 @@ class Failed:
     error: ProxyError
 
 
-Event = (
-    Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Finished | Used | Opaque | Failed
-)
+Event = Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Finished | Used | Opaque | Failed
 CONTENT = (Text, Reasoning, Refusal, ToolCall, ToolArguments, Opaque)
 """Events after which an attempt can no longer be repeated: the client has seen part of the answer."""

@@ -17,7 +17,7 @@ class Report:
     stream: bool = False
     status: int = 0
     outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown
-    error: str = ""  # the error's class and our own words or Poe's, never the caller's text
+    error: str = ""  # the error's class and code; its words may quote what the caller sent
     attempts: int = 0
     changes: list[str] = field(default_factory=list)
     usage: Usage | None = None

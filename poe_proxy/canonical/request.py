@@ -1,9 +1,8 @@
 """One request as a caller made it: what every dialect can say of it, and the caller's own JSON beside it."""
 
 from dataclasses import dataclass
-from typing import Any
 
-Json = dict[str, Any]
+from poe_proxy.canonical.json import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The commands of ``proxy.py``: what a person types and what is said to them in return."""

@@ -1,0 +1,55 @@
+"""``check``: is the configuration right and does Poe take the key? Each fault is named with its cure."""
+
+import asyncio
+
+from rich.console import Console
+
+from poe_proxy.cli.start import NO_KEY, USAGE
+from poe_proxy.files.models_file import ModelsFileError
+from poe_proxy.poe.client import PoeClient
+from poe_proxy.poe.transport import SharedTransport
+from poe_proxy.poe.usage_api import KeyCheck, check_key
+from poe_proxy.settings import Settings, SettingsError, load_settings, suspicions
+from poe_proxy.upkeep import Upkeep
+
+
+def check() -> int:
+    """Tell the state of everything that a start needs; 0 if it can start, 1 if the key could not be checked, else 2."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return _faults(console, error.faults)
+    for suspicion in suspicions():
+        console.print(f"[yellow]?[/] {suspicion}")
+    faults = [NO_KEY] if not settings.poe_api_key else []
+    faults += [exposure] if (exposure := settings.exposure()) else []
+    try:
+        console.print(f"[green]✓[/] {settings.models_file}: {Upkeep(settings).readiness().models}")
+    except ModelsFileError as error:
+        faults += error.faults
+    return _faults(console, faults) if faults else _key(console, settings)
+
+
+def _faults(console: Console, faults: tuple[str, ...] | list[str]) -> int:
+    for fault in faults:
+        console.print(f"[red]✗[/] {fault}")
+    return USAGE
+
+
+def _key(console: Console, settings: Settings) -> int:
+    state = asyncio.run(_ask(settings))
+    balance = f", {state.balance:,} points left" if state.balance is not None else ""
+    if state.valid:
+        console.print(f"[green]✓[/] {settings.poe_base_url}: {state.words}{balance}")
+        return 0
+    console.print(f"[red]✗[/] {settings.poe_base_url}: {state.words}")
+    return USAGE if state.valid is False else 1
+
+
+async def _ask(settings: Settings) -> KeyCheck:
+    transport = SharedTransport(settings.poe_base_url, connections=1)
+    try:
+        return await check_key(PoeClient(settings.poe_base_url, settings.poe_api_key, transport))
+    finally:
+        await transport.shut()

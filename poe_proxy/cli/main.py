@@ -1,0 +1,51 @@
+"""The command line: ``serve`` (the default), ``check``."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from poe_proxy import __version__
+from poe_proxy.cli.start import USAGE
+
+cli = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+_COMMANDS = ("serve", "check")
+
+
+@cli.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Poe Proxy: one Poe subscription, every AI tool. Without a command it serves."""
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind to (HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind to (PORT).", min=0, max=65535)] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Serve in front of a stand-in Poe: no key needed.")] = False,
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
+) -> None:
+    """Serve the proxy (the default command)."""
+    from poe_proxy.cli.serve import serve as run
+
+    run(host=host, port=port, demo=demo, workers=workers)
+
+
+@cli.command()
+def check() -> None:
+    """Check the configuration and the Poe key; name each fault with its cure."""
+    from poe_proxy.cli.check import check as run
+
+    raise typer.Exit(run())
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; options without a command are those of ``serve``."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if "--version" in given[:1]:
+        print(f"poe-proxy {__version__}")  # noqa: T201
+        return None
+    if not given or (given[0] not in _COMMANDS and given[0] not in ("--help", "-h")):
+        given = ["serve", *given]
+    return cli(given, prog_name="python proxy.py")

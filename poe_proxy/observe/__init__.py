@@ -1,0 +1,1 @@
+"""What we tell of ourselves: log lines and metrics, never a key or a message."""

@@ -1,0 +1,85 @@
+"""The log: one line per request, written from its Report. It is never handed a key, a header or a message."""
+
+import logging
+import sys
+import traceback
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+from poe_proxy.canonical.report import Report
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+log: Any = structlog.get_logger()
+
+
+def configure(level: str, form: str, stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging: ``form`` is ``text`` or ``json``, one line per event."""
+    stream = stream or sys.stderr
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _renderer(form, stream),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(stream=stream, level=max(_LEVELS[level], logging.WARNING), format="%(name)s: %(message)s")
+    # aiohttp and uvicorn write exceptions with their values, which may hold what a client said
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+
+def _renderer(form: str, stream: TextIO) -> Any:
+    if form == "json":
+        return structlog.processors.JSONRenderer(
+            serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
+        )
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, pad_level=False)
+
+
+def write(report: Report) -> None:
+    """The line of one request."""
+    method = log.warning if report.status >= 500 or report.outcome not in ("ok", "client_left") else log.info
+    method("request", **facts(report))
+
+
+def facts(report: Report) -> dict[str, Any]:
+    """What the line says: ids, names, numbers; fields that mean nothing for this request are left out."""
+    said: dict[str, Any] = {
+        "request_id": report.request_id,
+        "route": report.route,
+        "status": report.status,
+        "outcome": report.outcome,
+        "seconds": round(report.ended - report.started, 4),
+    }
+    if report.model:
+        said |= {
+            "model": report.model,
+            "poe_model": report.poe_model,
+            "stream": report.stream,
+            "attempts": report.attempts,
+        }
+    if report.first_event_s is not None:
+        said["first_event_s"] = round(report.first_event_s, 4)
+    if report.usage is not None:
+        said |= {"tokens_in": report.usage.prompt, "tokens_out": report.usage.completion, "cached": report.usage.cached}
+    for name in ("changes", "notes", "error"):
+        if value := getattr(report, name):
+            said[name] = value
+    return said
+
+
+def crash(error: BaseException, request_id: str) -> None:
+    """A fault of our own: where it happened and its kind, but not its words, which may quote what a client sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    log.error(
+        "internal error",
+        request_id=request_id,
+        kind=type(error).__name__,
+        where=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
+    )

@@ -1,0 +1,65 @@
+"""The metrics, in Prometheus' terms, counted from Reports."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from poe_proxy.canonical.report import Report
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class Metrics:
+    """Counters of one app. Model names are Poe's, or ``unknown``, so that callers cannot make up labels."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "poe_proxy_requests_total",
+            "Requests by route, model, status and outcome",
+            ["route", "model", "status", "outcome"],
+            registry=self._registry,
+        )
+        self._tokens = Counter(
+            "poe_proxy_tokens_total", "Tokens as Poe reports them", ["model", "kind"], registry=self._registry
+        )
+        self._attempts = Counter(
+            "poe_proxy_attempts_total", "Calls made to Poe for model requests", ["model"], registry=self._registry
+        )
+        self._duration = Histogram(
+            "poe_proxy_request_seconds",
+            "From request to end of answer",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._first_event = Histogram(
+            "poe_proxy_first_event_seconds",
+            "From request to first content",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.running = Gauge("poe_proxy_requests_running", "Requests being answered", registry=self._registry)
+
+    def count(self, report: Report) -> None:
+        """Count one finished request."""
+        model = report.poe_model or ("unknown" if report.model else "")
+        self._requests.labels(report.route, model, str(report.status), report.outcome).inc()
+        self._duration.labels(report.route).observe(report.ended - report.started)
+        if report.first_event_s is not None:
+            self._first_event.labels(report.route).observe(report.first_event_s)
+        if report.attempts:
+            self._attempts.labels(model).inc(report.attempts)
+        if report.usage is not None:
+            self._count_tokens(model, report)
+
+    def _count_tokens(self, model: str, report: Report) -> None:
+        assert report.usage is not None
+        for kind in ("prompt", "completion", "cached", "reasoning"):
+            if amount := getattr(report.usage, kind):
+                self._tokens.labels(model, kind).inc(amount)
+
+    def page(self) -> bytes:
+        """The page for ``GET /metrics``."""
+        return generate_latest(self._registry)

@@ -1,0 +1,1 @@
+"""Who we talk to: Poe, over HTTP. The only rooms that know httpx."""

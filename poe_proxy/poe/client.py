@@ -1,0 +1,93 @@
+"""The only one who calls Poe. It knows paths, keys and timeouts; it decides nothing and reads no answer's meaning."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from poe_proxy import __version__
+from poe_proxy.poe.faults import KNOWN, link_error
+
+_CONNECT_S = 10.0
+_MAX_ANSWER = 256 * 1024 * 1024
+_AGENT = f"poe-proxy/{__version__}"
+
+
+class Answered:
+    """Poe's answer, its body still to come. Iterating raises LinkError where the way breaks."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status = response.status_code
+        self.headers = response.headers
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether Poe answered with events; what was asked for does not tell."""
+        return str(self.headers.get("content-type", "")).startswith("text/event-stream")
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body's bytes as they come."""
+        try:
+            async for piece in self._response.aiter_raw():
+                yield piece
+        except KNOWN as error:
+            raise link_error(error, answered=True) from error
+
+    async def whole(self) -> bytes:
+        """The whole body."""
+        pieces = []
+        size = 0
+        async for piece in self.pieces():
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MAX_ANSWER:
+                raise link_error(httpx.ReadError("the answer is larger than anything Poe sends"), answered=True)
+        return b"".join(pieces)
+
+
+class PoeClient:
+    """Calls Poe with one key over the shared transport; each call has an ``httpx.AsyncClient`` of its own."""
+
+    def __init__(self, base_url: str, key: str, transport: httpx.AsyncBaseTransport) -> None:
+        self._base_url = base_url
+        self._transport = transport
+        self._headers = {
+            "authorization": f"Bearer {key}",
+            "user-agent": _AGENT,
+            "accept-encoding": "identity",  # an event stream that is compressed comes late
+        }
+
+    @asynccontextmanager
+    async def chat(self, body: bytes, *, idle_s: float) -> AsyncIterator[Answered]:
+        """``POST /v1/chat/completions``; ``idle_s`` is the longest silence borne. Raises LinkError."""
+        headers = {**self._headers, "content-type": "application/json"}
+        async with self._call("POST", "/v1/chat/completions", headers, body, idle_s) as answered:
+            yield answered
+
+    async def get(self, path: str, *, timeout_s: float) -> tuple[int, httpx.Headers, bytes]:
+        """A small whole answer (``/v1/models``, ``/usage/…``): status, headers, body. Raises LinkError."""
+        async with self._call("GET", path, self._headers, None, timeout_s) as answered:
+            return answered.status, answered.headers, await answered.whole()
+
+    @asynccontextmanager
+    async def _call(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, idle_s: float
+    ) -> AsyncIterator[Answered]:
+        timeout = {"connect": _CONNECT_S, "pool": _CONNECT_S, "read": idle_s, "write": idle_s}
+        request = httpx.Request(
+            method, self._base_url + path, headers=headers, content=body, extensions={"timeout": timeout}
+        )
+        async with httpx.AsyncClient(transport=self._transport, trust_env=False) as client:
+            response = await _send(client, request)
+            try:
+                yield Answered(response)
+            finally:
+                await response.aclose()
+
+
+async def _send(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    try:
+        return await client.send(request, stream=True)
+    except KNOWN as error:
+        raise link_error(error) from error

@@ -1,0 +1,106 @@
+"""The table from what goes wrong on the way to Poe to our errors.
+
+httpx-aiohttp 0.2.0 turns refused, reset and closed connections and failed look-ups alike into ``httpx.ConnectTimeout``
+and lets ``aiohttp.ClientResponseError`` escape. What really happened is told by the aiohttp exception underneath, so that is
+what the table maps; httpx's own kinds below it are for transports that have no aiohttp, as in tests.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+import aiohttp
+import httpx
+
+from poe_proxy.canonical.errors import Garbled, LinkError, NotReached, StreamBroken, TimedOut, Unanswered
+
+_NO_WAY = "Poe cannot be reached ({}). Check the network and POE_BASE_URL; nothing was sent, so nothing was charged."
+_SILENT = "Poe closed the connection without an answer. The request may have been charged."
+_SLOW = "Poe did not answer in time. The request may have been charged; try again, or raise the timeout."
+_CUT = "Poe cut the connection in the middle of the answer."
+_NOT_HTTP = "What came back from Poe is not HTTP. Check POE_BASE_URL and any proxy in between."
+
+
+def _not_reached(error: BaseException) -> LinkError:
+    return NotReached(_NO_WAY.format(_cause(error)))
+
+
+def _unanswered(_: BaseException) -> LinkError:
+    return Unanswered(_SILENT)
+
+
+def _timed_out(_: BaseException) -> LinkError:
+    return TimedOut(_SLOW)
+
+
+def _cut(_: BaseException) -> LinkError:
+    return StreamBroken(_CUT)
+
+
+def _garbled(_: BaseException) -> LinkError:
+    return Garbled(_NOT_HTTP)
+
+
+TABLE: tuple[tuple[type[BaseException], Callable[[BaseException], LinkError]], ...] = (
+    # aiohttp, the most particular first
+    (aiohttp.ClientConnectorError, _not_reached),  # refused, look-up failed, TLS: before anything was sent
+    (aiohttp.ClientHttpProxyError, _not_reached),
+    (aiohttp.ConnectionTimeoutError, _not_reached),
+    (aiohttp.SocketTimeoutError, _timed_out),
+    (aiohttp.ServerTimeoutError, _timed_out),
+    (aiohttp.ServerDisconnectedError, _unanswered),
+    (aiohttp.ClientPayloadError, _cut),
+    (aiohttp.ClientOSError, _unanswered),  # reset: how much had been sent cannot be known
+    (aiohttp.ClientConnectionError, _unanswered),
+    (aiohttp.ClientResponseError, _garbled),
+    (aiohttp.InvalidURL, _not_reached),
+    (aiohttp.ClientError, _unanswered),
+    # httpx by itself
+    (httpx.ConnectError, _not_reached),
+    (httpx.ConnectTimeout, _not_reached),
+    (httpx.PoolTimeout, _not_reached),
+    (httpx.ProxyError, _not_reached),
+    (httpx.UnsupportedProtocol, _not_reached),
+    (httpx.ReadTimeout, _timed_out),
+    (httpx.WriteTimeout, _unanswered),
+    (httpx.TimeoutException, _timed_out),
+    (httpx.ReadError, _unanswered),
+    (httpx.WriteError, _unanswered),
+    (httpx.CloseError, _unanswered),
+    (httpx.NetworkError, _unanswered),
+    (httpx.RemoteProtocolError, _unanswered),
+    (httpx.LocalProtocolError, _not_reached),
+    (httpx.ProtocolError, _garbled),
+    (httpx.DecodingError, _garbled),
+    (httpx.TooManyRedirects, _garbled),
+    (httpx.TransportError, _unanswered),
+    (httpx.HTTPError, _unanswered),
+    (httpx.InvalidURL, _not_reached),
+    (httpx.StreamError, _cut),
+    # below both
+    (ssl.SSLError, _not_reached),
+    (TimeoutError, _timed_out),
+    (OSError, _unanswered),
+    (asyncio.IncompleteReadError, _cut),
+)
+KNOWN = tuple(kind for kind, _ in TABLE)
+
+
+def link_error(error: BaseException, *, answered: bool = False) -> LinkError:
+    """Our error for ``error``. ``answered``: Poe's status line had come, so what broke is the answer."""
+    cause = error.__cause__ if isinstance(error.__cause__, KNOWN) else error
+    found = next(make for kind, make in TABLE if isinstance(cause, kind))(cause)
+    if answered and isinstance(found, Unanswered | NotReached):
+        found = _cut(cause)
+    found.detail = f"{type(cause).__name__}: {cause}"
+    return found
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name was not found"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return "the TLS handshake failed"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return (error.strerror or "connection failed").lower()
+    return "no connection in time" if isinstance(error, TimeoutError) else "connection failed"

@@ -1,0 +1,189 @@
+"""Which attempts to make, and when to give up: a generator that yields attempts and is sent their errors.
+
+It knows no network and no clock of its own. A 400 is answered with another body, in layers; a passing failure with the same
+body after a wait; a request that may have been charged is repeated once at most; all else is final.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+
+from poe_proxy.canonical.errors import (
+    CallerError,
+    ContextTooLong,
+    Garbled,
+    Internal,
+    KeyRefused,
+    ModelMissing,
+    Moderated,
+    NotReached,
+    NotStarted,
+    OutOfPoints,
+    PoeFailed,
+    ProxyError,
+    RateLimited,
+    Refused,
+    ShuttingDown,
+    StreamBroken,
+    TimedOut,
+    Unanswered,
+    Unfit,
+)
+from poe_proxy.canonical.json import Json
+from poe_proxy.policy.refusals import Memory, Repair, repair
+
+AGAIN = (RateLimited, NotStarted, PoeFailed, NotReached)
+"""Poe did not take the request on: the same body again, after a wait, within the budget."""
+ONCE_MORE = (Unanswered, StreamBroken, Garbled)
+"""The request was sent and no content came: it may have been charged, so it is repeated once at most."""
+OTHERWISE = (Refused,)
+"""A 400: the layers."""
+FINAL = (
+    CallerError,
+    Unfit,
+    ContextTooLong,
+    OutOfPoints,
+    Moderated,
+    ModelMissing,
+    KeyRefused,
+    TimedOut,
+    ShuttingDown,
+    Internal,
+)
+_FIRST_WAIT_S = 0.25
+_LONGEST_WAIT_S = 8.0
+_MAX_LAYERS = 10
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to make after ``wait_s`` seconds; ``changes`` is what differs from the body that was planned, in words."""
+
+    number: int
+    body: Json
+    wait_s: float = 0.0
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the plan needs from outside: a monotonic clock, a random number in [0, 1), seconds of budget, the memory."""
+
+    clock: Callable[[], float]
+    random: Callable[[], float]
+    budget_s: float
+    memory: Memory
+
+
+def plan(body: Json, means: Means) -> Generator[Attempt, ProxyError, None]:
+    """Yield attempts until one is not answered with an error. Raises the error that the caller should see."""
+    attempt = Attempt(1, body)
+    layers = _Layers(body, means.memory)
+    waits = _Waits(means)
+    while True:
+        error = yield attempt
+        if isinstance(error, FINAL):
+            raise error
+        if isinstance(error, OTHERWISE):
+            attempt = layers.after(error, attempt)
+        else:
+            attempt = waits.after(error, attempt)
+
+
+@dataclass(slots=True)
+class _Waits:
+    """Exponential back-off with jitter; Poe's own ``Retry-After`` goes first."""
+
+    means: Means
+    failures: int = 0
+    maybe_charged: int = 0
+    deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = self.means.clock() + self.means.budget_s
+
+    def after(self, error: ProxyError, attempt: Attempt) -> Attempt:
+        if isinstance(error, ONCE_MORE):
+            self.maybe_charged += 1
+            if self.maybe_charged > 1:
+                raise error
+        wait_s = self._wait_s(error)
+        if self.means.clock() + wait_s > self.deadline:
+            raise error
+        self.failures += 1
+        return Attempt(attempt.number + 1, attempt.body, wait_s, attempt.changes)
+
+    def _wait_s(self, error: ProxyError) -> float:
+        if error.retry_after is not None:
+            return error.retry_after + self.means.random() * _FIRST_WAIT_S
+        longest = min(_FIRST_WAIT_S * 2.0**self.failures, _LONGEST_WAIT_S)
+        return float(longest * (0.5 + self.means.random() / 2))
+
+
+class _Layers:
+    """Other bodies to try after a 400, none of them twice.
+
+    First what the error names, as long as it names something; then, from the body so far: without an output limit, with the
+    model's name in lower case, with both. If guessing does not help, the caller sees the error from before the guesses.
+    """
+
+    def __init__(self, body: Json, memory: Memory) -> None:
+        self._memory = memory
+        self._base = body
+        self._base_changes: tuple[str, ...] = ()
+        self._tried: list[Json] = [body]
+        self._guesses: Iterator[_Guess] | None = None
+        self._before_guessing: Refused | None = None
+
+    def after(self, error: ProxyError, attempt: Attempt) -> Attempt:
+        assert isinstance(error, Refused)
+        if len(self._tried) >= _MAX_LAYERS:
+            raise self._before_guessing or error
+        found = repair(error, attempt.body)
+        if found is not None:
+            self._memory.learn(str(attempt.body.get("model")), found.unsupported)
+            repaired = self._repaired(found, attempt)
+            if repaired is not None:
+                return repaired
+        return self._guessed(error, attempt)
+
+    def _repaired(self, found: Repair, attempt: Attempt) -> Attempt | None:
+        body = found.apply(attempt.body)
+        if body in self._tried:
+            return None
+        self._tried.append(body)
+        self._base = found.apply(self._base)
+        self._base_changes = (*self._base_changes, *found.words())
+        return Attempt(attempt.number + 1, body, 0.0, (*attempt.changes, *found.words()))
+
+    def _guessed(self, error: Refused, attempt: Attempt) -> Attempt:
+        if self._guesses is None:
+            self._guesses, self._before_guessing = iter(_GUESSES), error
+        for guess in self._guesses:
+            body, words = guess(self._base)
+            if body not in self._tried:
+                self._tried.append(body)
+                return Attempt(attempt.number + 1, body, 0.0, (*self._base_changes, *words))
+        raise self._before_guessing or error
+
+
+_Guess = Callable[[Json], tuple[Json, tuple[str, ...]]]
+
+
+def _without_limit(body: Json) -> tuple[Json, tuple[str, ...]]:
+    gone = tuple(f"dropped {name}" for name in _MAX_TOKENS if name in body)
+    return {name: value for name, value in body.items() if name not in _MAX_TOKENS}, gone
+
+
+def _lower_cased(body: Json) -> tuple[Json, tuple[str, ...]]:
+    name = str(body["model"])
+    return {**body, "model": name.lower()}, (f"model became {name.lower()}",)
+
+
+def _both(body: Json) -> tuple[Json, tuple[str, ...]]:
+    without, gone = _without_limit(body)
+    lower, renamed = _lower_cased(without)
+    return lower, gone + renamed
+
+
+_GUESSES: tuple[_Guess, ...] = (_without_limit, _lower_cased, _both)

@@ -1,0 +1,218 @@
+"""Reading a 400: which parameter or value of this body Poe does not want, and what to send instead.
+
+Poe passes on the words of many providers, and the body of its own strict validation was never seen. So a name counts only
+if it is in the body, and only quoted, in ``param``, or where a sentence about parameters names it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from poe_proxy.canonical.errors import Refused
+from poe_proxy.canonical.json import Json
+from poe_proxy.policy import knob
+from poe_proxy.policy.parameters import PROTECTED
+
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens")
+_QUOTED = re.compile(r"['\"`‘“]([A-Za-z_][\w.\[\]]*)['\"`’”]")
+_NAMED = re.compile(
+    r"(?:parameters?|arguments?(?: supplied)?|fields?(?:\(s\))?|propert(?:y|ies)|options?|keys?|inputs?)"
+    r"\s*:?\s+((?:[A-Za-z_][\w.]*)(?:\s*,\s*[A-Za-z_][\w.]*)*)",
+    re.IGNORECASE,
+)
+_SUBJECT = re.compile(
+    r"(?:^|[\s(])([A-Za-z_][\w.]*)\s*(?::|\bis\b|\bare\b|\bwas\b|\bdoes\b|\bmust\b|\bcannot\b|\bshould\b)", re.MULTILINE
+)
+_ALLOWED = re.compile(
+    r"(?:supported values(?: are| is)?|allowed values(?: are| is)?|valid values(?: are| is)?|must be one of|expected one of"
+    r"|one of|input should be|permitted values(?: are)?)\s*:?\s*(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_VALUES = re.compile(r"['\"`‘“]([^'\"`’”]+)['\"`’”]")
+_LIMIT = re.compile(
+    r"(?:at most|maximum(?: allowed| value)?(?: of| is)?|max(?:imum)? is|less than or equal to|not exceed|<=|up to|limit(?: of| is)?)"
+    r"\D{0,40}?(\d[\d,_]*(?:\.\d+)?)",
+    re.IGNORECASE,
+)
+_FLOOR = re.compile(
+    r"(?:at least|minimum(?: of| is)?|greater than or equal to|>=)\D{0,40}?(\d[\d,_]*(?:\.\d+)?)", re.IGNORECASE
+)
+_RANGE = re.compile(r"between\s+(-?\d+(?:\.\d+)?)\s+and\s+(-?\d+(?:\.\d+)?)", re.IGNORECASE)
+_DEFAULT_ONLY = re.compile(r"only the default", re.IGNORECASE)
+_INSTEAD = re.compile(r"use\s+['\"`]([A-Za-z_]\w*)['\"`]\s+instead", re.IGNORECASE)
+_VALUE_REFUSED = re.compile(
+    r"unsupported value|invalid value|does not support \S+ with this model|too (large|small|high|low)", re.IGNORECASE
+)
+_NAME_REFUSED = re.compile(
+    r"(?:unknown|unrecogni[sz]ed|unsupported|unexpected|extra|invalid) (?:request |keyword |body )?"
+    r"(?:parameters?|arguments?|fields?|inputs?|propert(?:y|ies)|keys?)\b"
+    r"|extra inputs are not permitted|additional properties",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r":\s*([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*\.?\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What to change in a body. ``unsupported`` is the part worth remembering: name -> the name to use instead, or None."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    unsupported: Mapping[str, str | None] = field(default_factory=dict)
+
+    def apply(self, body: Json) -> Json:
+        """A copy of ``body`` with the change made."""
+        repaired = {
+            name: value for name, value in body.items() if name not in self.drop and name not in self.unsupported
+        }
+        for name, value in self.values.items():
+            if name in body:
+                repaired[name] = value
+        for name, instead in self.unsupported.items():
+            if instead is not None and name in body:
+                repaired.setdefault(instead, body[name])
+        return repaired
+
+    def words(self) -> list[str]:
+        """The change in words for ``x-poe-changes``."""
+        renamed = [
+            f"dropped {n}" if instead is None else f"{n} became {instead}" for n, instead in self.unsupported.items()
+        ]
+        return renamed + [f"dropped {n}" for n in self.drop] + [f"{n} set to {v}" for n, v in self.values.items()]
+
+
+def repair(error: Refused, body: Json) -> Repair | None:
+    """What ``error`` asks to change in ``body``, or None where it names nothing that may be changed."""
+    text = error.message
+    names = _names(error, body)
+    if _is_about_a_value(text) and not (names and _NAME_REFUSED.search(text)):
+        return _repair_value(text, names, body)
+    if not names:
+        return None
+    instead = _INSTEAD.search(text)
+    rename = instead.group(1) if instead and instead.group(1) not in names[:1] else None
+    return Repair(unsupported={name: rename if name == names[0] else None for name in names if name != rename})
+
+
+def _is_about_a_value(text: str) -> bool:
+    return any(pattern.search(text) for pattern in (_VALUE_REFUSED, _ALLOWED, _LIMIT, _FLOOR, _RANGE, _DEFAULT_ONLY))
+
+
+def _names(error: Refused, body: Json) -> list[str]:
+    """Top-level fields of ``body`` that the error names and that may be changed, the surest first."""
+    found: list[str] = []
+    for name in _candidates(error):
+        top = re.split(r"[.\[]", name.removeprefix("body."), maxsplit=1)[0]
+        if top in body and top not in PROTECTED and top not in found:
+            found.append(top)
+    return found
+
+
+def _candidates(error: Refused) -> Iterator[str]:
+    if error.param:
+        yield error.param
+    for match in _QUOTED.finditer(error.message):
+        yield match.group(1)
+    for match in (*_NAMED.finditer(error.message), *_LISTED.finditer(error.message)):
+        yield from re.split(r"\s*,\s*", match.group(1))
+    for match in _SUBJECT.finditer(error.message):
+        yield match.group(1)
+
+
+def _repair_value(text: str, names: list[str], body: Json) -> Repair | None:
+    allowed = _ALLOWED.search(text)
+    values = _VALUES.findall(allowed.group(1)) if allowed else []
+    name = names[0] if names else _holder(text, body, values)
+    if name is None:
+        return _limit_of_output(text, body)
+    nearest = _nearest(body[name], values) if values else _within(body[name], text)
+    if nearest is None or nearest == body[name]:
+        return Repair(drop=(name,))
+    return Repair(values={name: nearest})
+
+
+def _holder(text: str, body: Json, allowed: list[str]) -> str | None:
+    """The field that holds a value which the error quotes: "'high' is not supported" names no field."""
+    quoted = [value for value in _VALUES.findall(text) if value not in allowed]
+    return next(
+        (
+            name
+            for value in quoted
+            for name, held in body.items()
+            if name not in PROTECTED and isinstance(held, str | int | float) and str(held) == value
+        ),
+        None,
+    )
+
+
+def _limit_of_output(text: str, body: Json) -> Repair | None:
+    name = next((name for name in _MAX_TOKENS if name in body), None)
+    limit = _LIMIT.search(text)
+    if name is None or limit is None or not re.search(r"token|output|completion", text, re.IGNORECASE):
+        return None
+    return Repair(values={name: _as_number(limit.group(1))})
+
+
+def _nearest(value: Any, allowed: list[str]) -> Any:
+    level = knob.nearest_level(str(value).lower(), allowed)
+    if level is not None:
+        return level
+    numbers = [number for text in allowed if isinstance(number := _as_number(text), int | float)]
+    if numbers and isinstance(value, int | float):
+        return min(numbers, key=lambda number: abs(number - value))
+    return allowed[0] if allowed else None
+
+
+def _within(value: Any, text: str) -> Any:
+    """``value`` moved to the bound that the error states, None where it states none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if bounds := _RANGE.search(text):
+        low, high = (_as_number(bound) for bound in bounds.groups())
+        return max(low, min(value, high))
+    for pattern, moved in _BOUNDS:
+        if (bound := pattern.search(text)) and (limit := _as_number(bound.group(1))) is not None:
+            return moved(value, limit)
+    return None
+
+
+_BOUNDS: tuple[tuple[re.Pattern[str], Callable[[Any, Any], Any]], ...] = ((_LIMIT, min), (_FLOOR, max))
+
+
+def _as_number(text: str) -> Any:
+    plain = re.sub(r"[,_]", "", text)
+    try:
+        return int(plain)
+    except ValueError:
+        pass
+    try:
+        return float(plain)
+    except ValueError:
+        return None
+
+
+class Memory:
+    """What Poe refused before: parameters that a model does not support, each for ``ttl_s`` seconds of ``clock``."""
+
+    def __init__(self, clock: Callable[[], float], *, ttl_s: float = 6 * 3600, models: int = 1000) -> None:
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._models = models
+        self._known: dict[str, dict[str, tuple[float, str | None]]] = {}
+
+    def learn(self, model: str, unsupported: Mapping[str, str | None]) -> None:
+        """Remember for ``model`` (whatever its case); the model learned of longest ago makes room."""
+        known = self._known.pop(model.lower(), {})
+        known.update({name: (self._clock() + self._ttl_s, instead) for name, instead in unsupported.items()})
+        self._known[model.lower()] = known
+        while len(self._known) > self._models:
+            del self._known[next(iter(self._known))]
+
+    def recall(self, model: str) -> Mapping[str, str | None]:
+        """What ``model`` is still known not to support."""
+        known = self._known.get(model.lower())
+        if not known:
+            return {}
+        now = self._clock()
+        return {name: instead for name, (until, instead) in known.items() if until > now}

@@ -1,0 +1,133 @@
+"""Which model a name means, however it is spelled. It neither reads models.yaml nor fetches Poe's catalogue."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+
+from poe_proxy.canonical.card import Modality, ModelCard
+from poe_proxy.canonical.errors import UnknownModel
+from poe_proxy.canonical.listing import Entry, Listing
+
+_LONGEST_COMPARED = 80  # difflib is quadratic, and callers may send names of any length
+_CUTOFF = 0.5
+
+
+class Registry:
+    """One listing beside one catalogue (cards by lower-case id); make a new one when either changes.
+
+    A lookup is a few dictionary accesses. Only a name that nobody knows is compared with all the others.
+    """
+
+    def __init__(self, listing: Listing, catalogue: Mapping[str, ModelCard]) -> None:
+        self._listing = listing
+        self._catalogue = catalogue
+        self._listed = tuple(self._card(entry) for entry in listing.entries)
+        self._by_name = {**self._open_catalogue(), **_spellings(self._listed)}
+
+    def resolve(self, name: str) -> ModelCard:
+        """The card that ``name`` means. Raises UnknownModel, which lists the closest names.
+
+        Any case will do, and ``poe/`` and an owner (``openai/``) in front are taken off where the whole is no name.
+        """
+        card = self._known(name)
+        if card is None and self._listing.allow_unlisted == "any":
+            card = self._unheard_of(name)
+        if card is None:
+            raise self._unknown(name)
+        return card
+
+    def get(self, name: str) -> ModelCard:
+        """The card to show for ``name``: as ``resolve``, but with ``allow_unlisted: any`` too only what is known."""
+        card = self._known(name)
+        if card is None:
+            raise self._unknown(name)
+        return card
+
+    def listed(self) -> tuple[ModelCard, ...]:
+        """What models.yaml lists, in its order, with the catalogue's facts."""
+        return self._listed
+
+    def disagreements(self) -> tuple[str, ...]:
+        """A sentence, with line and cure, for each entry that Poe's catalogue lacks or that exceeds Poe's limit."""
+        return tuple(fault for entry in self._listing.entries for fault in self._against_poe(entry))
+
+    def closest(self, name: str) -> tuple[str, ...]:
+        """Up to five names that can be asked for and look like ``name``, nearest first."""
+        return _closest(_without_prefixes(name)[-1], self._by_name)
+
+    def _known(self, name: str) -> ModelCard | None:
+        found = (self._by_name.get(spelling.lower()) for spelling in _without_prefixes(name))
+        return next((card for card in found if card is not None), None)
+
+    def _unheard_of(self, name: str) -> ModelCard | None:
+        bare = _without_prefixes(name)[-1]
+        return self._capped(ModelCard(bare, bare)) if bare else None
+
+    def _open_catalogue(self) -> dict[str, ModelCard]:
+        if not self._listing.allow_unlisted:
+            return {}
+        return {name.lower(): self._capped(card) for name, card in self._catalogue.items()}
+
+    def _card(self, entry: Entry) -> ModelCard:
+        """The operator's word on name, group and points; Poe's on all else; the smaller of both on context."""
+        facts = self._catalogue.get(entry.poe_name.lower()) or ModelCard(entry.name, entry.poe_name)
+        card = replace(
+            facts,
+            name=entry.name,
+            poe_name=entry.poe_name,
+            modality=entry.modality,
+            aliases=entry.aliases,
+            base=entry.base,
+            per_1k_tokens=entry.per_1k_tokens,
+        )
+        return self._capped(card, entry.max_tokens, entry.context_limit)
+
+    def _capped(self, card: ModelCard, *caps: int | None) -> ModelCard:
+        default = self._listing.text_max_tokens if card.modality is Modality.TEXT else None
+        limits = [limit for limit in (card.context, default, *caps) if limit is not None]
+        return replace(card, context=min(limits, default=None))
+
+    def _against_poe(self, entry: Entry) -> Iterator[str]:
+        where = f"models.yaml line {entry.line}, entry {entry.name}"
+        facts = self._catalogue.get(entry.poe_name.lower())
+        if facts is None:
+            close = ", ".join(_closest(entry.poe_name, self._catalogue)) or "nothing"
+            yield f"{where}: Poe's catalogue has no {entry.poe_name} (closest: {close}); correct or remove the entry"
+            return
+        for key, limit in (("max_tokens", entry.max_tokens), ("context_limit", entry.context_limit)):
+            if limit is not None and facts.context is not None and limit > facts.context:
+                yield f"{where}: {key} {limit} is above Poe's {facts.context}; lower it or leave it out"
+
+    def _unknown(self, name: str) -> UnknownModel:
+        shown = name if len(name) <= _LONGEST_COMPARED else name[:_LONGEST_COMPARED] + "…"
+        close = ", ".join(self.closest(name))
+        nearest = f" Closest: {close}." if close else ""
+        return UnknownModel(f"There is no model {shown!r} here.{nearest} {self._cure(name)}", param="model")
+
+    def _cure(self, name: str) -> str:
+        if any(spelling.lower() in self._catalogue for spelling in _without_prefixes(name)):
+            return "Poe has it: add it to models.yaml, or set defaults.allow_unlisted: true there."
+        return "GET /v1/models lists what there is; models.yaml says what is let through."
+
+
+def _spellings(listed: tuple[ModelCard, ...]) -> dict[str, ModelCard]:
+    """Shown names before aliases before Poe's own names; of several entries for one Poe model the first is meant."""
+    spelled = [(card.name, card) for card in listed]
+    spelled += [(alias, card) for card in listed for alias in card.aliases]
+    spelled += [(card.poe_name, card) for card in listed]
+    found: dict[str, ModelCard] = {}
+    for name, card in spelled:
+        found.setdefault(name.lower(), card)
+    return found
+
+
+def _without_prefixes(name: str) -> tuple[str, ...]:
+    """The name as written, then without its first and its second prefix: ``poe/openai/x``, ``openai/x``, ``x``."""
+    parts = name.strip().split("/", 2)
+    return tuple("/".join(parts[start:]) for start in range(len(parts)))
+
+
+def _closest(name: str, among: Mapping[str, ModelCard]) -> tuple[str, ...]:
+    """Up to five names near to ``name``, nearest first, as they are shown."""
+    close = get_close_matches(name[:_LONGEST_COMPARED].lower(), among, n=5, cutoff=_CUTOFF)
+    return tuple(dict.fromkeys(among[match].name for match in close))

@@ -1,0 +1,211 @@
+"""The settings, from the environment and ``.env``, read once and frozen. It reads no other file and starts nothing."""
+
+import difflib
+import ipaddress
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+_MIN_KEY = 16
+_WELL_KNOWN = re.compile(
+    r"^(sk-)?(1234|0000|xxxx|test|demo|secret|password|changeme|change-me|your|my-|example|placeholder|master|litellm)",
+    re.IGNORECASE,
+)
+_UNEXPANDED = re.compile(r"\$\(|\$\{|`|^<.*>$")
+_COMPOSE_ONLY = frozenset({"PUBLISH_PORT"})
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; ``faults`` are sentences, each with its cure."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+def _split(value: Any) -> Any:
+    """``a, b`` as ``("a", "b")``."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class Settings(BaseSettings):
+    """All that can be set. Times are seconds; see ``.env.template`` for what each is for."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore", populate_by_name=True)
+
+    poe_api_key: str = Field("", validation_alias=AliasChoices("POE_API_KEY", "POE_TOKEN"), repr=False)
+    poe_base_url: str = Field("https://api.poe.com", validation_alias=AliasChoices("POE_BASE_URL", "POE_API_BASE"))
+    poe_connections: int = Field(2000, ge=1, le=100_000, validation_alias="POE_CONNECTIONS")
+    models_file: Path = Field(Path("./models.yaml"), validation_alias="MODELS_FILE")
+    data_dir: Path = Field(Path("./data"), validation_alias="DATA_DIR")
+    host: str = Field("127.0.0.1", validation_alias="HOST")
+    port: int = Field(9876, ge=0, le=65535, validation_alias="PORT")
+    publish_addr: str = Field("", validation_alias="PUBLISH_ADDR")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="LOG_LEVEL")
+    log_format: Literal["text", "json"] = Field("text", validation_alias="LOG_FORMAT")
+    proxy_api_key: Names = Field((), validation_alias=AliasChoices("PROXY_API_KEY", "LITELLM_MASTER_KEY"), repr=False)
+    allowed_hosts: Names = Field((), validation_alias="ALLOWED_HOSTS")
+    cors_origins: Names = Field((), validation_alias="CORS_ORIGINS")
+    stream_default: bool = Field(False, validation_alias="STREAM_DEFAULT")
+    retry_budget_s: Annotated[float, Field(ge=0, le=600)] = Field(20, validation_alias="RETRY_BUDGET_S")
+    first_event_s: Seconds = Field(15, validation_alias="FIRST_EVENT_S")
+    stream_idle_s: Seconds = Field(280, validation_alias="STREAM_IDLE_S")
+    answer_timeout_s: Seconds = Field(600, validation_alias="ANSWER_TIMEOUT_S")
+    body_timeout_s: Seconds = Field(30, validation_alias="BODY_TIMEOUT_S")
+    shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(30, validation_alias="SHUTDOWN_GRACE_S")
+    max_body_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, validation_alias="MAX_BODY_MB")
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("poe_api_key", mode="after")
+    @classmethod
+    def _whole_key(cls, key: str) -> str:
+        key = key.strip()
+        if _UNEXPANDED.search(key) or not key.isascii() or any(character.isspace() for character in key):
+            raise ValueError("is not a key: copy it from poe.com/api/keys as it is")
+        return key
+
+    @field_validator("poe_base_url", mode="after")
+    @classmethod
+    def _base(cls, url: str) -> str:
+        """Paths are added by us, so a trailing ``/v1`` (the commonest mistake) goes."""
+        url = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be a URL like https://api.poe.com")
+        return url
+
+    @field_validator("proxy_api_key", mode="after")
+    @classmethod
+    def _strong(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for number, key in enumerate(keys, 1):
+            which = f"key {number} of {len(keys)} " if len(keys) > 1 else ""
+            if weakness := _weakness(key):
+                raise ValueError(f"{which}{weakness}; make one with: openssl rand -hex 24")
+        return keys
+
+    @property
+    def bound_to_loopback(self) -> bool:
+        return is_loopback(self.host)
+
+    @property
+    def published_on_loopback(self) -> bool:
+        """In a container HOST says nothing about who can reach it; where it is published does."""
+        return bool(self.publish_addr) and is_loopback(self.publish_addr)
+
+    def exposure(self) -> str | None:
+        """Why a server bound to ``host`` would let strangers spend the points, with the cure; None where it would not."""
+        if self.proxy_api_key or self.bound_to_loopback or self.published_on_loopback:
+            return None
+        return (
+            f"HOST={self.host} without PROXY_API_KEY lets others spend your points: "
+            "set PROXY_API_KEY (make one with: openssl rand -hex 24), or HOST=127.0.0.1"
+        )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def _weakness(key: str) -> str | None:
+    if _UNEXPANDED.search(key):
+        return "holds an unexpanded command instead of a key"
+    if len(key) < _MIN_KEY:
+        return f"is shorter than {_MIN_KEY} characters"
+    if _WELL_KNOWN.search(key) or len(set(key)) < 5:
+        return "is a well-known example, which anybody can guess"
+    return None if key.isascii() else "has characters that a header cannot carry"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` (a name, or an address with or without brackets) is this machine only."""
+    if host.lower() in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def names() -> dict[str, str]:
+    """Every name that is understood, with the field it sets; the first name of a field is the one we write about."""
+    known: dict[str, str] = {}
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        known.update({str(choice): field for choice in choices})
+    return known
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, env_file: Path = Path(".env"), **overrides: Any
+) -> Settings:
+    """Settings from ``environment`` (default: this process's), then ``env_file``; ``overrides`` win over both.
+
+    Empty values count as not set. Raises SettingsError with all faults at once.
+    """
+    said = {**_from_file(env_file), **(os.environ if environment is None else environment)}
+    values: dict[str, Any] = {
+        field: said[name] for name, field in reversed(names().items()) if said.get(name, "").strip()
+    }
+    values.update({field: value for field, value in overrides.items() if value is not None})
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_fault(fault) for fault in error.errors()) from None
+
+
+def _from_file(path: Path) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{path} cannot be read: {error}"]) from None
+
+
+def _fault(fault: Any) -> str:
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    field = str(fault["loc"][0]) if fault["loc"] else ""
+    name = next((name for name, known in names().items() if known == field or name == field), "")
+    return f"{name}: {said[0].lower()}{said[1:]}" if name else said
+
+
+def suspicions(environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> list[str]:
+    """Names in the environment or ``.env`` that look like a misspelt one of ours. Foreign names do no harm."""
+    said = {**_from_file(env_file), **(os.environ if environment is None else environment)}
+    known = names()
+    return [
+        f"{name} is not a setting; did you mean {close[0]}?"
+        for name in said
+        if name not in known and name not in _COMPOSE_ONLY and (close := _close_to(name, known))
+    ]
+
+
+def _close_to(name: str, known: Iterable[str]) -> list[str]:
+    upper = name.upper()
+    if upper in known and name != upper:
+        return [upper]
+    # Short names (HOST, PORT) are near to far too much, and so is every other program's …_API_KEY to ours.
+    like = [name for name in known if len(name) > 5 and name[0] == upper[:1]]
+    return difflib.get_close_matches(upper, like, n=1, cutoff=0.8)

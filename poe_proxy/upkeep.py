@@ -1,0 +1,130 @@
+"""What is kept up to date beside the requests: the models, from models.yaml and Poe's catalogue, and the state of the key.
+
+No request ever waits for it. It starts with what is on disk, so that the first request finds a registry.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+
+from poe_proxy.canonical.card import ModelCard
+from poe_proxy.canonical.errors import LinkError
+from poe_proxy.canonical.listing import Listing
+from poe_proxy.files.cache import load_catalogue, save_catalogue
+from poe_proxy.files.models_file import ModelsFileError, load_models
+from poe_proxy.files.watcher import watch_models
+from poe_proxy.observe.log import log
+from poe_proxy.poe.catalogue import read_catalogue
+from poe_proxy.poe.client import PoeClient
+from poe_proxy.poe.usage_api import UNCHECKED, check_key
+from poe_proxy.policy.registry import Registry
+from poe_proxy.settings import Settings
+
+_CATALOGUE_EVERY_S = 3600.0
+_KEY_EVERY_S = 300.0
+_SOON_S = 5.0  # after a failure, doubled up to the usual pace
+_CATALOGUE_TIMEOUT_S = 30.0
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests can be served, and why or why not, in words."""
+
+    ready: bool
+    key: str
+    catalogue: str
+    models: str
+
+
+class Upkeep:
+    """Holds the current registry. Made from disk: raises ModelsFileError where models.yaml cannot be used."""
+
+    def __init__(self, settings: Settings, sleep: Sleep = asyncio.sleep) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._listing = load_models(settings.models_file)
+        stored = load_catalogue(settings.data_dir)
+        self._catalogue = read_catalogue(stored.body)
+        self._catalogue_words = f"{len(self._catalogue)} models, from the {stored.source}; not yet fetched from Poe"
+        self._models_words = f"{len(self._listing.entries)} models listed"
+        self.key = UNCHECKED
+        self.registry = Registry(self._listing, self._catalogue)
+
+    def resolve(self, name: str) -> ModelCard:
+        """The card for ``name`` as of now. Raises UnknownModel."""
+        return self.registry.resolve(name)
+
+    def readiness(self) -> Readiness:
+        """The state for ``GET /ready``: the key must be known to be good and some catalogue be loaded."""
+        ready = self.key.valid is True and bool(self._catalogue)
+        return Readiness(ready, self.key.words, self._catalogue_words, self._models_words)
+
+    async def run(self, poe: PoeClient) -> None:
+        """Keep everything up to date until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._again_and_again(lambda: self._fetch(poe), _CATALOGUE_EVERY_S))
+            group.create_task(self._again_and_again(lambda: self._check(poe), _KEY_EVERY_S))
+            group.create_task(
+                watch_models(
+                    self._settings.models_file,
+                    self._listing,
+                    on_change=self._take,
+                    on_fault=self._refuse,
+                    sleep=self._sleep,
+                )
+            )
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[bool]], every_s: float) -> None:
+        soon_s = _SOON_S
+        while True:
+            if await work():
+                soon_s = _SOON_S
+                await self._sleep(every_s)
+            else:
+                await self._sleep(min(soon_s, every_s))
+                soon_s = min(soon_s * 2, every_s)
+
+    async def _fetch(self, poe: PoeClient) -> bool:
+        """Fetch the catalogue. A catalogue that holds nothing is a fault of Poe's, not a reason to forget all models."""
+        try:
+            status, _, body = await poe.get("/v1/models", timeout_s=_CATALOGUE_TIMEOUT_S)
+            decoded = orjson.loads(body) if status == 200 else None
+        except (LinkError, orjson.JSONDecodeError) as error:
+            return self._not_fetched(type(error).__name__)
+        cards = read_catalogue(decoded) if decoded is not None else {}
+        if not cards:
+            return self._not_fetched(f"status {status}")
+        self._catalogue = cards
+        self._catalogue_words = f"{len(cards)} models, fetched from Poe"
+        self._rebuild()
+        if note := save_catalogue(self._settings.data_dir, decoded, time.time()):
+            log.warning("catalogue not cached", reason=note)
+        return True
+
+    def _not_fetched(self, why: str) -> bool:
+        log.warning("catalogue not fetched", reason=why, using=self._catalogue_words)
+        return False
+
+    async def _check(self, poe: PoeClient) -> bool:
+        before, self.key = self.key, await check_key(poe)
+        if self.key.valid is not True and self.key != before:
+            log.warning("key check", result=self.key.words)
+        return self.key.valid is True
+
+    def _take(self, listing: Listing) -> None:
+        self._listing = listing
+        self._models_words = f"{len(listing.entries)} models listed"
+        self._rebuild()
+        log.info("models.yaml taken over", models=len(listing.entries))
+
+    def _refuse(self, error: ModelsFileError) -> None:
+        self._models_words = f"the changed models.yaml is refused, the old one kept: {'; '.join(error.faults)}"
+        log.warning("models.yaml refused, the old one kept", faults=list(error.faults))
+
+    def _rebuild(self) -> None:
+        self.registry = Registry(self._listing, self._catalogue)

@@ -1,0 +1,47 @@
+"""What the proxy says of itself: ``/``, ``/health``, ``/ready`` and ``/metrics``."""
+
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response
+
+from poe_proxy import __version__
+from poe_proxy.observe.metrics import CONTENT_TYPE
+from poe_proxy.web.house import House
+from poe_proxy.web.respond import json_response
+
+
+async def root(request: WebRequest) -> Response:
+    """What this is, and where to point a client."""
+    base = f"{request.url.scheme}://{request.url.netloc}/v1"
+    key = "your PROXY_API_KEY" if House.of(request).settings.proxy_api_key else "anything: no PROXY_API_KEY is set"
+    return json_response(
+        {
+            "name": "Poe Proxy",
+            "version": __version__,
+            "about": "An OpenAI-compatible API in front of your Poe subscription.",
+            "point_your_client_at": {"base_url": base, "api_key": key},
+            "endpoints": {
+                "POST /v1/chat/completions": "chat with any Poe model, streamed or not",
+                "GET /v1/models": "the models",
+                "GET /health": "alive",
+                "GET /ready": "ready, in words",
+                "GET /metrics": "Prometheus metrics",
+            },
+        }
+    )
+
+
+async def health(request: WebRequest) -> Response:
+    """Alive, whatever Poe does."""
+    return json_response({"status": "ok", "version": __version__})
+
+
+async def ready(request: WebRequest) -> Response:
+    """200 when the key is valid and a catalogue is loaded, else 503; either way in words."""
+    state = House.of(request).upkeep.readiness()
+    said = {"ready": state.ready, "key": state.key, "catalogue": state.catalogue, "models": state.models}
+    return json_response(said, 200 if state.ready else 503)
+
+
+async def metrics(request: WebRequest) -> Response:
+    """The metrics page."""
+    return Response(House.of(request).metrics.page(), media_type=CONTENT_TYPE)

@@ -1,0 +1,101 @@
+"""The app: routes, error shapes and middleware put together. It decides nothing by itself."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response
+
+from poe_proxy import __version__
+from poe_proxy.canonical.errors import CallerError, MethodNotAllowed, NotFound, ProxyError
+from poe_proxy.observe.metrics import Metrics
+from poe_proxy.settings import Settings
+from poe_proxy.upkeep import Upkeep
+from poe_proxy.web import about, chat, models
+from poe_proxy.web.gate import Gate
+from poe_proxy.web.house import opened, report_of
+from poe_proxy.web.lifeline import Closing
+from poe_proxy.web.respond import error_response
+
+Endpoint = Callable[[WebRequest], Awaitable[Response]]
+_EXPOSED = ("x-request-id", "x-poe-attempts", "x-poe-changes")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app for ``settings``. Raises ModelsFileError where models.yaml cannot be used."""
+    upkeep, closing, metrics = Upkeep(settings), Closing(settings.shutdown_grace_s), Metrics()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings, upkeep, closing, metrics) as house:
+            app.state.house = house
+            yield
+
+    app = FastAPI(title="Poe Proxy", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    _add_routes(app)
+    app.add_exception_handler(ProxyError, _proxy_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_middleware(Gate, settings=settings, closing=closing, metrics=metrics)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=list(_EXPOSED),
+        )
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for prefix in ("/v1", ""):  # a base URL without /v1 is the commonest mistake, so it is none
+        _route(app, f"{prefix}/chat/completions", chat.chat_completions, "POST", shown=bool(prefix))
+        _route(app, f"{prefix}/models", models.list_models, "GET", shown=bool(prefix))
+        _route(app, f"{prefix}/models/{{model_id:path}}", models.get_model, "GET", shown=bool(prefix))
+    for path, endpoint in (
+        ("/", about.root),
+        ("/health", about.health),
+        ("/ready", about.ready),
+        ("/metrics", about.metrics),
+    ):
+        _route(app, path, endpoint, "GET")
+
+
+def _route(app: FastAPI, path: str, endpoint: Endpoint, method: str, *, shown: bool = True) -> None:
+    app.add_api_route(
+        path,
+        endpoint,
+        methods=[method, "HEAD"] if method == "GET" else [method],
+        include_in_schema=shown,
+        response_model=None,
+    )
+
+
+async def _proxy_error(request: WebRequest, error: Exception) -> Response:
+    assert isinstance(error, ProxyError)
+    report = report_of(request)
+    report.outcome, report.error = "error", f"{type(error).__name__} {error.status} {error.code or ''}".rstrip()
+    return error_response(error)
+
+
+async def _http_error(request: WebRequest, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return await _proxy_error(request, _as_ours(request, error))
+
+
+def _as_ours(request: WebRequest, error: HTTPException) -> ProxyError:
+    path = request.url.path
+    if error.status_code == 405:
+        return MethodNotAllowed(f"{request.method} is not possible on {path[:200]}.")
+    if error.status_code != 404:
+        return CallerError(str(error.detail))
+    if path.startswith("/v1/v1/"):
+        return NotFound(f"The path has /v1 twice: end your client's base URL with one /v1 ({_base(request)}/v1).")
+    return NotFound(f"There is nothing at {path[:200]}. Point your client at {_base(request)}/v1, see GET /.")
+
+
+def _base(request: WebRequest) -> str:
+    return f"{request.url.scheme}://{request.url.netloc}"

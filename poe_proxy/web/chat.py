@@ -1,0 +1,134 @@
+"""``POST /v1/chat/completions``: from the client's bytes to the client's bytes."""
+
+from contextlib import aclosing
+from typing import Any
+
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response
+
+from poe_proxy.canonical.card import ModelCard
+from poe_proxy.canonical.errors import ProxyError, ShuttingDown
+from poe_proxy.canonical.events import Failed
+from poe_proxy.canonical.report import Report
+from poe_proxy.canonical.request import Request
+from poe_proxy.web.body import ClientLeftError, read_body
+from poe_proxy.web.house import House, report_of
+from poe_proxy.web.lifeline import Lifeline, Receive
+from poe_proxy.web.outlet import Outlet, Send
+from poe_proxy.web.respond import error_response, json_response, poe_headers
+from poe_proxy.wire.openai_chat import answer as wire_answer
+from poe_proxy.wire.openai_chat.request import parse
+from poe_proxy.wire.openai_chat.stream import Writer
+
+_SHUTDOWN = "The proxy is shutting down and could not finish this answer; try again in a moment."
+
+
+async def chat_completions(web_request: WebRequest) -> Response:
+    """Answer a chat completion, streamed or whole."""
+    house, report = House.of(web_request), report_of(web_request)
+    settings = house.settings
+    try:
+        data = await read_body(
+            web_request.receive,
+            web_request.headers,
+            max_bytes=int(settings.max_body_mb * 2**20),
+            timeout_s=settings.body_timeout_s,
+        )
+    except ClientLeftError:
+        report.outcome = "client_left"
+        return Response(status_code=499)
+    request = parse(data)
+    report.model = request.model
+    card = house.upkeep.resolve(request.model)
+    report.poe_model = card.poe_name
+    report.stream = _wants_stream(request, card, default=settings.stream_default)
+    return ChatAnswer(house, request, card, report)
+
+
+def _wants_stream(request: Request, card: ModelCard, *, default: bool) -> bool:
+    """A missing ``stream`` means false, as OpenAI has it; STREAM_DEFAULT turns that for text models."""
+    return request.stream if request.stream is not None else default and not card.is_media
+
+
+class ChatAnswer(Response):
+    """The answer under way: it ends when the client leaves or the proxy shuts down, whatever it is waiting for."""
+
+    def __init__(self, house: House, request: Request, card: ModelCard, report: Report) -> None:
+        super().__init__()
+        self._house = house
+        self._request = request
+        self._card = card
+        self._report = report
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Run the exchange and send what it brings."""
+        if self._report.stream:
+            await self._stream(scope, receive, send)
+        else:
+            await self._whole(scope, receive, send)
+
+    async def _whole(self, scope: Any, receive: Receive, send: Send) -> None:
+        response: Response | None = None
+        async with Lifeline(receive, self._house.closing) as line:
+            try:
+                answer = await self._house.exchange.answer(self._request, self._card, self._report)
+                body = wire_answer.write(answer, self._request.model)
+                response = json_response(body, headers=poe_headers(self._report))
+            except ProxyError as error:
+                response = self._refusal(error)
+        if line.why == "shutdown":
+            response = self._refusal(ShuttingDown(_SHUTDOWN, retry_after=1))
+        self._report.outcome = line.why or self._report.outcome
+        if response is not None and line.why != "client_left":
+            await response(scope, receive, send)
+
+    async def _stream(self, scope: Any, receive: Receive, send: Send) -> None:
+        outlet = Outlet(send, self._house.settings.first_event_s, lambda: poe_headers(self._report))
+        writer = Writer(self._request.model, include_usage=self._request.include_usage)
+        failure: ProxyError | None = None
+        try:
+            async with Lifeline(receive, self._house.closing) as line:
+                failure = await self._pour(outlet, writer)
+            self._report.outcome = line.why or self._report.outcome
+            if line.why == "client_left":
+                return
+            if line.why == "shutdown":
+                failure = ShuttingDown(_SHUTDOWN, retry_after=1)
+            await self._end(failure, outlet, writer, scope, receive, send)
+        finally:
+            outlet.close()
+
+    async def _pour(self, outlet: Outlet, writer: Writer) -> ProxyError | None:
+        """Send events as they come; return what went wrong before any content, which is still to be told."""
+        events = self._house.exchange.events(self._request, self._card, self._report, stream=True)
+        try:
+            async with aclosing(events) as batches:
+                async for batch in batches:
+                    if data := writer.push(batch):
+                        await outlet.write(data)
+                    if batch and isinstance(batch[-1], Failed):
+                        self._note(batch[-1].error, "cut")
+        except ProxyError as error:
+            return error
+        return None
+
+    async def _end(
+        self, failure: ProxyError | None, outlet: Outlet, writer: Writer, scope: Any, receive: Receive, send: Send
+    ) -> None:
+        if failure is not None and not outlet.started:
+            outlet.close()
+            await self._refusal(failure)(scope, receive, send)
+            return
+        if failure is not None:
+            self._note(failure, "cut")
+        last = writer.push([Failed(failure)]) if failure is not None else b""
+        await outlet.finish(last + writer.close())
+
+    def _refusal(self, error: ProxyError) -> Response:
+        self._note(error, "error")
+        return error_response(error, poe_headers(self._report))
+
+    def _note(self, error: ProxyError, outcome: str) -> None:
+        if self._report.outcome == "ok":
+            self._report.outcome = outcome
+        self._report.error = f"{type(error).__name__} {error.status} {error.code or ''}".rstrip()

@@ -1,0 +1,186 @@
+"""The gate: every request gets an id and a Report here, strangers are turned away, and whatever happened is told once.
+
+Plain ASGI, since a wrapper around each message of each stream is what Starlette's own middleware costs.
+"""
+
+import hmac
+import ipaddress
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, Unauthorized
+from poe_proxy.canonical.report import Report
+from poe_proxy.observe import log
+from poe_proxy.observe.metrics import Metrics
+from poe_proxy.settings import LOOPBACK_NAMES, Settings, is_loopback
+from poe_proxy.web.lifeline import Closing, Message, Receive
+from poe_proxy.web.outlet import Send
+from poe_proxy.web.respond import error_response
+
+OPEN_PATHS = frozenset({"/", "/health", "/ready"})
+_QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
+_SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_CONTAINER_HOST = "host.docker.internal"
+_ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/chat/completions"})
+
+
+class Gate:
+    """ASGI middleware around the whole app; the Report of a request is ``scope["state"]["report"]``."""
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        settings: Settings,
+        closing: Closing,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._visitors = Visitors(settings)
+        self._closing = closing
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        report = Report(_request_id(headers.get("x-request-id", "")), _route(scope["path"]), self._clock())
+        scope.setdefault("state", {})["report"] = report
+        tagged = _tagged(send, report)
+        self._metrics.running.inc()
+        try:
+            if (refusal := self._refusal(scope, headers)) is not None:
+                await error_response(refusal)(scope, receive, tagged)
+            else:
+                await self._app(scope, receive, tagged)
+        except Exception as error:
+            await self._crashed(error, report, scope, receive, tagged)
+        finally:
+            self._metrics.running.dec()
+            self._tell(report, scope)
+
+    def _refusal(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
+        if self._closing.begun:
+            return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
+        return self._visitors.refusal(scope, headers)
+
+    async def _crashed(self, error: Exception, report: Report, scope: Any, receive: Receive, send: Send) -> None:
+        log.crash(error, report.request_id)
+        report.outcome, report.error = "error", type(error).__name__
+        if not report.status:
+            shown = Internal(f"The proxy failed on this request; its log says more under {report.request_id}.")
+            await error_response(shown)(scope, receive, send)
+
+    def _tell(self, report: Report, scope: Any) -> None:
+        report.ended = self._clock()
+        report.status = report.status or 499  # the client left before there was anything to say
+        if report.outcome == "ok" and report.status >= 400:
+            report.outcome = "error" if report.status != 499 else "client_left"
+        self._metrics.count(report)
+        if scope["path"] not in _QUIET_PATHS or report.status >= 400:
+            log.write(report)
+
+
+class Visitors:
+    """Who may come in: hosts and origins that no foreign web page can have, and callers with a key."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = [key.encode() for key in settings.proxy_api_key]
+        self._published_on_loopback = settings.published_on_loopback
+        self._hosts = {_CONTAINER_HOST, settings.host.lower(), *(host.lower() for host in settings.allowed_hosts)}
+        self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
+
+    def refusal(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
+        """Why the request is turned away, None where it may go on."""
+        if not self._keys and not self._is_local(scope):
+            return Forbidden(
+                "This proxy has no PROXY_API_KEY and so serves this machine only. Set PROXY_API_KEY and send it as "
+                "`Authorization: Bearer …`."
+            )
+        host = _hostname(headers.get("host", ""))
+        if host and not self._knows_host(host):
+            return Forbidden(
+                f"The Host {host[:200]!r} is not one that this proxy answers to. If it should be, add it to ALLOWED_HOSTS."
+            )
+        origin = headers.get("origin", "").rstrip("/").lower()
+        if origin and not self._knows_origin(origin, headers.get("host", "")):
+            return Forbidden(
+                "Web pages of other origins may not use this proxy. Name the origin in CORS_ORIGINS to allow it."
+            )
+        return self._without_key(scope, headers)
+
+    def _is_local(self, scope: Any) -> bool:
+        server = scope.get("server") or ("", None)
+        return self._published_on_loopback or not server[1] or is_loopback(server[0])
+
+    def _knows_host(self, host: str) -> bool:
+        if "*" in self._hosts or host in self._hosts or host in LOOPBACK_NAMES or host.endswith(".localhost"):
+            return True
+        # With a key there is nothing to win by rebinding a name; what cannot be bought as a domain needs no setting.
+        return bool(self._keys) and ("." not in host or _is_address(host))
+
+    def _knows_origin(self, origin: str, host: str) -> bool:
+        return "*" in self._origins or origin in self._origins or urlsplit(origin).netloc == host.lower()
+
+    def _without_key(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
+        if not self._keys or scope["path"] in OPEN_PATHS or scope["method"] == "HEAD":
+            return None
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = [token.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", "").strip()]
+        if any([self._is_key(key) for key in given if key]):
+            return None
+        said = "The key is not one of this proxy's" if any(given) else "This proxy needs a key"
+        return Unauthorized(f"{said}: send PROXY_API_KEY as `Authorization: Bearer …` or `x-api-key`.")
+
+    def _is_key(self, given: str) -> bool:
+        """Compared with every key in constant time."""
+        return any([hmac.compare_digest(given.encode("latin-1", "replace"), key) for key in self._keys])
+
+
+def _tagged(send: Send, report: Report) -> Send:
+    async def tagged(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            report.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", report.request_id.encode())]
+        await send(message)
+
+    return tagged
+
+
+def _request_id(given: str) -> str:
+    return given if _SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+
+
+def _route(path: str) -> str:
+    """The route for logs and metrics: paths that we do not serve are one route, since anybody can make them up."""
+    path = path if path.startswith("/v1/") or path in _ROUTES else f"/v1{path}"
+    if path.startswith("/v1/models/"):
+        return "/v1/models/{id}"
+    return path if path in _ROUTES else "other"
+
+
+def _hostname(host: str) -> str:
+    """The host of a Host header, without port and brackets, lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower().rstrip(".")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,71 @@
+"""One running proxy: what the routes share, made when the event loop is there and closed when it ends."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.requests import Request as WebRequest
+
+from poe_proxy.canonical.report import Report
+from poe_proxy.exchange import Exchange, Patience
+from poe_proxy.observe import log
+from poe_proxy.observe.metrics import Metrics
+from poe_proxy.poe.client import PoeClient
+from poe_proxy.poe.transport import SharedTransport
+from poe_proxy.policy.attempts import Means
+from poe_proxy.policy.refusals import Memory
+from poe_proxy.settings import Settings
+from poe_proxy.upkeep import Upkeep
+from poe_proxy.web.lifeline import Closing
+
+
+@dataclass(slots=True)
+class House:
+    """``exchange`` is there from the start of the event loop to its end."""
+
+    settings: Settings
+    upkeep: Upkeep
+    closing: Closing
+    metrics: Metrics
+    exchange: Exchange
+
+    @staticmethod
+    def of(request: WebRequest) -> "House":
+        """The house that serves ``request``."""
+        house = request.app.state.house
+        assert isinstance(house, House)
+        return house
+
+
+def report_of(request: WebRequest) -> Report:
+    """The Report that the gate opened for ``request``."""
+    report = request.scope["state"]["report"]
+    assert isinstance(report, Report)
+    return report
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics) -> AsyncIterator[House]:
+    """The house, with its pool of connections and its upkeep running."""
+    transport = SharedTransport(settings.poe_base_url, settings.poe_connections)
+    poe = PoeClient(settings.poe_base_url, settings.poe_api_key, transport)
+    means = Means(time.monotonic, random.random, settings.retry_budget_s, Memory(time.monotonic))
+    patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)
+    closing.listen()
+    chores = asyncio.create_task(upkeep.run(poe))
+    chores.add_done_callback(_told)
+    try:
+        yield House(settings, upkeep, closing, metrics, Exchange(poe, means, patience, asyncio.sleep))
+    finally:
+        chores.cancel()
+        await asyncio.wait([chores])
+        await transport.shut()
+
+
+def _told(chores: asyncio.Task[None]) -> None:
+    """Upkeep runs until it is cancelled; were it to fail, models and key would grow old in silence."""
+    if not chores.cancelled() and (error := chores.exception()) is not None:
+        log.crash(error, "upkeep")

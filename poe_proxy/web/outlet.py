@@ -1,0 +1,71 @@
+"""The outgoing side of a stream: when the status line leaves, and the comments that keep a silent connection alive."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from poe_proxy.sse import COMMENT_PING
+from poe_proxy.web.lifeline import Message
+
+Send = Callable[[Message], Awaitable[None]]
+PING_S = 15.0
+_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class Outlet:
+    """Sends a stream's bytes as they come. The status line goes with the first of them, or after ``first_s`` of silence."""
+
+    def __init__(
+        self, send: Send, first_s: float, headers: Callable[[], dict[str, str]], ping_s: float = PING_S
+    ) -> None:
+        """``headers`` is asked when the status line leaves, since by then more is known than now."""
+        self._send = send
+        self._headers = headers
+        self._ping_s = ping_s
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(min(first_s, ping_s), self._tick)
+        self._pings: set[asyncio.Task[Any]] = set()
+        self.started = False
+
+    async def write(self, data: bytes) -> None:
+        """Send ``data`` now."""
+        self._last = self._loop.time()
+        if not self.started:
+            await self._start()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes) -> None:
+        """Send the last bytes and end the answer."""
+        self.close()
+        if not self.started:
+            await self._start()
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    def close(self) -> None:
+        """No more pings, whatever happened."""
+        self._timer.cancel()
+
+    async def _start(self) -> None:
+        self.started = True
+        extra = [(name.encode(), value.encode()) for name, value in self._headers().items()]
+        await self._send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *extra]})
+
+    def _tick(self) -> None:
+        """Ping if nothing was sent for a while; else come back when that would be the case."""
+        due = self._last + self._ping_s if self.started else self._loop.time()
+        if due <= self._loop.time():
+            ping = self._loop.create_task(self.write(COMMENT_PING))
+            self._pings.add(ping)
+            ping.add_done_callback(self._pinged)
+            due = self._loop.time() + self._ping_s
+        self._timer = self._loop.call_at(due, self._tick)
+
+    def _pinged(self, ping: asyncio.Task[Any]) -> None:
+        self._pings.discard(ping)
+        if not ping.cancelled():
+            ping.exception()  # a client that is gone is noticed by the lifeline

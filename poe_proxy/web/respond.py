@@ -1,0 +1,53 @@
+"""Our own answers, as headers and bytes; errors always in the shape that the caller's SDK knows."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, ProxyError, RateLimited
+from poe_proxy.canonical.report import Report
+from poe_proxy.wire.openai_chat import errors
+
+_CLOSING = (BodyTooLarge, BodyTooSlow)  # the rest of the body is still on its way: the connection is of no more use
+_NO_HINT_S = 2.0
+_MAX_HEADER = 2000
+
+
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """``content`` as JSON."""
+    return Response(orjson.dumps(content), status, dict(headers or {}), media_type="application/json")
+
+
+def error_response(error: ProxyError, headers: Mapping[str, str] | None = None) -> Response:
+    """``error`` in OpenAI's shape, with the headers that its SDKs act on."""
+    return json_response(errors.write(error), error.status, {**(headers or {}), **_error_headers(error)})
+
+
+def _error_headers(error: ProxyError) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    wait_s = error.retry_after
+    if wait_s is None and isinstance(error, RateLimited):
+        wait_s = _NO_HINT_S  # Poe's own 429 came without one, and some clients give up where none is named
+    if wait_s is not None:
+        headers["retry-after"] = str(math.ceil(wait_s))
+    if error.may_retry is not None:
+        headers["x-should-retry"] = str(error.may_retry).lower()
+    if isinstance(error, _CLOSING):
+        headers["connection"] = "close"
+    return headers
+
+
+def poe_headers(report: Report) -> dict[str, str]:
+    """``x-poe-attempts`` and ``x-poe-changes``: what was tried, and what was changed on the way."""
+    headers = {"x-poe-attempts": str(report.attempts)} if report.attempts else {}
+    if report.changes:
+        headers["x-poe-changes"] = header_safe("; ".join(report.changes))
+    return headers
+
+
+def header_safe(text: str) -> str:
+    """``text`` with nothing in it that a header cannot carry: names in it may come from a client."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:_MAX_HEADER]

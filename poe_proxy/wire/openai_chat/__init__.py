@@ -1,0 +1,3 @@
+"""OpenAI Chat Completions, as clients speak it to us and as Poe speaks it."""
+
+DIALECT = "openai_chat"

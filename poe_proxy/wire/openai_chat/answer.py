@@ -1,0 +1,148 @@
+"""A chat completion as one JSON body: Poe's to events, and the folded answer to the client's body."""
+
+from typing import Any
+
+from poe_proxy.canonical.answer import Answer, Call
+from poe_proxy.canonical.errors import Garbled
+from poe_proxy.canonical.events import (
+    Event,
+    Failed,
+    Finished,
+    Opaque,
+    Reasoning,
+    Refusal,
+    Started,
+    Text,
+    ToolCall,
+    Used,
+)
+from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.usage import Usage
+from poe_proxy.wire.openai_chat import errors
+from poe_proxy.wire.openai_chat.calls import as_text
+from poe_proxy.wire.openai_chat.reasons import legal_finish, read_usage, whole_usage
+
+_OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"})
+
+
+def read(body: Any) -> list[Event]:
+    """Read a whole answer; one that is an error, or nothing that we know, becomes a single ``Failed``."""
+    if isinstance(body, dict) and body.get("error"):
+        return [Failed(errors.read_in_stream(body))]
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        return [Failed(Garbled("Poe answered 200 with something that is not a chat completion."))]
+    return _read(body, choices[0])
+
+
+def _read(body: Json, choice: Json) -> list[Event]:
+    message = as_object(choice.get("message"))
+    created = body.get("created")
+    id_ = str(body.get("id") or "")
+    events: list[Event] = [
+        Started(id_, created if isinstance(created, int) else 0, str(body.get("model") or ""), answer=body)
+    ]
+    events += _content(message)
+    calls = _calls(message, id_)
+    events += calls
+    events.append(Finished(legal_finish(choice.get("finish_reason"), has_calls=bool(calls))))
+    if isinstance(body.get("usage"), dict):
+        events.append(Used(read_usage(body["usage"])))
+    return events
+
+
+def _content(message: Json) -> list[Event]:
+    events: list[Event] = []
+    reasoning = message.get("reasoning_content") or message.get("reasoning") or _thinking_blocks(message)
+    if reasoning and isinstance(reasoning, str):
+        events.append(Reasoning(reasoning))
+    if isinstance(message.get("content"), str):
+        events.append(Text(message["content"]))
+    elif isinstance(message.get("content"), list):
+        events.append(Text("".join(_part_text(part) for part in message["content"])))
+    if isinstance(message.get("refusal"), str):
+        events.append(Refusal(message["refusal"]))
+    if rest := {key: value for key, value in message.items() if key not in _OURS and value is not None}:
+        events.append(Opaque({"choices": [{"index": 0, "delta": rest, "finish_reason": None}]}))
+    return events
+
+
+def _part_text(part: Any) -> str:
+    text = part.get("text") if isinstance(part, dict) else part
+    return text if isinstance(text, str) else ""
+
+
+def _thinking_blocks(message: Json) -> str:
+    """The direct path shows a provider's thinking only here, and mostly as null."""
+    blocks = as_object(message.get("provider_specific_fields")).get("thinking_blocks")
+    if not isinstance(blocks, list):
+        return ""
+    return "".join(
+        block["thinking"] for block in blocks if isinstance(block, dict) and isinstance(block.get("thinking"), str)
+    )
+
+
+def _calls(message: Json, answer_id: str) -> list[Event]:
+    pieces = [piece for piece in message.get("tool_calls") or () if isinstance(piece, dict)]
+    return [_call(index, piece, answer_id) for index, piece in enumerate(pieces)]
+
+
+def _call(index: int, piece: Json, answer_id: str) -> ToolCall:
+    function = as_object(piece.get("function"))
+    id_ = str(piece.get("id") or f"call_{answer_id}_{index}")
+    frame = {"choices": [{"index": 0, "delta": {"tool_calls": [{**piece, "index": index}]}, "finish_reason": None}]}
+    return ToolCall(index, id_, str(function.get("name") or ""), as_text(function.get("arguments")) or "{}", frame)
+
+
+def write(answer: Answer, model: str) -> Json:
+    """The body for a client that asked for ``model``: Poe's own, with what the events say put in its place."""
+    body = dict(answer.body or {})
+    body.update(id=answer.id, object="chat.completion", created=answer.created, model=model)
+    choice = _first_choice(body)
+    choice["message"] = _message(answer, choice.get("message"))
+    choice["finish_reason"] = answer.finish
+    body["choices"] = [choice]
+    if usage := _usage(body.get("usage") or as_object(answer.usage_frame).get("usage"), answer.usage):
+        body["usage"] = usage
+    return body
+
+
+def _first_choice(body: Json) -> Json:
+    choices = body.get("choices")
+    return {"index": 0, **(choices[0] if isinstance(choices, list) and choices else {})}
+
+
+def _message(answer: Answer, said: Any) -> Json:
+    message = dict(as_object(said))
+    message.update(role="assistant", content=answer.text)
+    for key in ("reasoning", "reasoning_content", "tool_calls"):
+        message.pop(key, None)
+    if answer.reasoning is not None:
+        message["reasoning_content"] = answer.reasoning
+    if answer.refusal is not None:
+        message["refusal"] = answer.refusal
+    if answer.calls:
+        message["tool_calls"] = [_whole_call(call) for call in answer.calls]
+    return message
+
+
+def _whole_call(call: Call) -> Json:
+    said: Json = {}
+    if call.frame:
+        said = {**call.frame["choices"][0]["delta"]["tool_calls"][0]}
+        said.pop("index", None)
+    function = as_object(said.get("function"))
+    return {
+        **said,
+        "id": call.id,
+        "type": "function",
+        "function": {**function, "name": call.name, "arguments": call.arguments},
+    }
+
+
+def _usage(said: Any, used: Usage | None) -> Json | None:
+    if isinstance(said, dict):
+        return whole_usage(said)
+    if used is None:
+        return None
+    return whole_usage({"prompt_tokens": used.prompt, "completion_tokens": used.completion})

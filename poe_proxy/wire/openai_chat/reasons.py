@@ -1,0 +1,56 @@
+"""Finish reasons and token counts as Poe's many backends write them, and as OpenAI defines them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.usage import Usage
+
+LEGAL = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_FOREIGN: Mapping[str, str] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "eos": "stop",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "tool_use": "tool_calls",
+    "tool_call": "tool_calls",
+    "safety": "content_filter",
+    "refusal": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "recitation": "content_filter",
+}
+
+
+def legal_finish(reason: object, *, has_calls: bool) -> str:
+    """The reason OpenAI's clients know. Poe says ``stop`` after a tool call on some models; ``tool_calls`` is meant."""
+    word = str(reason).lower() if reason is not None else "stop"
+    word = word if word in LEGAL else _FOREIGN.get(word, "stop")
+    return "tool_calls" if has_calls and word == "stop" else word
+
+
+def read_usage(usage: Json) -> Usage:
+    """Token counts; absent, null and nonsense count as 0."""
+    return Usage(
+        prompt=_count(usage.get("prompt_tokens")),
+        completion=_count(usage.get("completion_tokens")),
+        cached=_count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        reasoning=_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+    )
+
+
+def whole_usage(usage: Json) -> Json:
+    """The usage with the three figures that SDKs require, whatever Poe left out."""
+    read = read_usage(usage)
+    return {
+        **usage,
+        "prompt_tokens": read.prompt,
+        "completion_tokens": read.completion,
+        "total_tokens": _count(usage.get("total_tokens")) or read.prompt + read.completion,
+    }
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0

@@ -1,0 +1,87 @@
+"""A chat completions request: from the client's bytes, and to the body that Poe is sent.
+
+The body for Poe is the client's own JSON with edits on copies. It is not fitted to a model here: that is policy.
+"""
+
+from typing import Any
+
+import orjson
+
+from poe_proxy.canonical.card import ModelCard
+from poe_proxy.canonical.errors import BadRequest
+from poe_proxy.canonical.json import Json
+from poe_proxy.canonical.request import Request
+from poe_proxy.wire.openai_chat import DIALECT
+from poe_proxy.wire.openai_chat.validate import validate
+
+
+def parse(data: bytes) -> Request:
+    """Read and validate a client's body. Raises BadRequest, which names the field at fault."""
+    body = validate(_json(data))
+    options = body.get("stream_options") or {}
+    return Request(
+        dialect=DIALECT,
+        model=body["model"].strip(),
+        body=body,
+        stream=body.get("stream"),
+        include_usage=options.get("include_usage") is True,
+    )
+
+
+def build(request: Request, card: ModelCard, *, stream: bool) -> Json:
+    """The body for Poe: the model's Poe name, roles and parts that Poe knows, and always the usage of a stream."""
+    body = {**request.body, "model": card.poe_name, "stream": stream}
+    body["messages"] = [_message(message) for message in request.body["messages"]]
+    body.pop("stream_options", None)
+    if stream:
+        body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def encode(body: Json) -> bytes:
+    """The body's bytes. Raises BadRequest where it is nested deeper than JSON writers go (orjson: 254 levels)."""
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise BadRequest(f"The request body cannot be passed on: {error}.") from error
+
+
+def _json(data: bytes) -> Any:
+    if not data.strip():
+        raise BadRequest("The request body is empty: send a JSON object with `model` and `messages`.")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The request body is not valid JSON: {error}.", code="invalid_json") from error
+
+
+def _message(message: Json) -> Json:
+    if message["role"] == "developer":  # Poe does not list the role; system is what it means (docs/poe-facts.md)
+        message = {**message, "role": "system"}
+    content = message.get("content")
+    if isinstance(content, list):
+        return {**message, "content": [_part(part) for part in content]}
+    return message
+
+
+def _part(part: Json) -> Json:
+    match part["type"]:
+        case "image_url" if isinstance(part["image_url"], str):
+            return {**part, "image_url": {"url": part["image_url"]}}
+        case "input_audio" if isinstance(part.get("input_audio"), dict):
+            return _audio_as_file(part["input_audio"])
+        case _:
+            return part
+
+
+def _audio_as_file(audio: Json) -> Json:
+    """Poe ignores ``input_audio`` but takes audio as a file with a data URL."""
+    form = audio.get("format") or "wav"
+    media_type = {"mp3": "audio/mpeg"}.get(form, f"audio/{form}")
+    return {
+        "type": "file",
+        "file": {
+            "filename": f"audio.{form}",
+            "file_data": f"data:{media_type};base64,{audio.get('data', '')}",
+        },
+    }
