@@ -68,6 +68,8 @@ class Answer:
     calls: tuple[Call, ...] = ()
     finish: str | None = None
     """An odd reason to finish; None lets the content decide."""
+    stopped_by: str | None = None
+    """The stop sequence that cut the text short."""
     logprobs: bool = False
     rate: float = 0.0
     """Words a second in a stream; 0 is at once."""

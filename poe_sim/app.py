@@ -6,14 +6,16 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from poe_sim import control, usage_routes
+from poe_sim import account, control
 from poe_sim.dialects.chat import CHAT
+from poe_sim.dialects.messages import MESSAGES_DIALECT
+from poe_sim.dialects.responses import RESPONSES
 from poe_sim.exchange import ModelCall
 from poe_sim.fast import answer_fast
 from poe_sim.settings import Settings
 from poe_sim.state import Poe
 
-DIALECTS = (CHAT,)
+DIALECTS = (CHAT, MESSAGES_DIALECT, RESPONSES)
 
 
 class FastStarlette(Starlette):
@@ -32,6 +34,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
     poe = Poe(settings)
     calls = [Route(dialect.path, ModelCall(poe, dialect), methods=["POST"]) for dialect in DIALECTS]
     kind = FastStarlette if settings.fast else Starlette
-    app = kind(routes=[*calls, *usage_routes.routes(poe), *control.routes(poe)])
+    app = kind(routes=[*calls, *account.routes(poe), *control.routes(poe)])
     app.state.poe = poe
     return app

@@ -110,8 +110,14 @@ def _provider_id(name: str, owner: str) -> str:
     if name == "assistant":
         return "gpt-5.2-chat-latest"
     if owner == "OpenAI" and name.startswith("gpt-5"):
-        return _INSTANT.sub("-chat-latest", name) if _INSTANT.search(name) else f"{name}-2025-11-13"
+        return _dated_gpt(name)
     return name
+
+
+def _dated_gpt(name: str) -> str:
+    if _INSTANT.search(name):
+        return _INSTANT.sub("-chat-latest", name)
+    return name if "codex" in name else f"{name}-2025-11-13"
 
 
 def _card(entry: Mapping[str, Any]) -> Card:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from poe_sim import catalogue
+from poe_sim import catalogue, directives, faults, script
 from poe_sim.state import Poe
 
 Handler = Callable[[Poe, Any], Any]
@@ -53,8 +53,15 @@ def _reset(poe: Poe, _wish: Any) -> Any:
 
 def _faults(poe: Poe, wish: Any) -> Any:
     for one in wish if isinstance(wish, list) else [wish]:
+        _check_names(one)
         poe.demands.add(one)
     return {"queue": poe.demands.waiting()}
+
+
+def _check_names(wish: dict[str, str]) -> None:
+    unknown = {fault.name for fault in directives.parse_all(wish.get("fault") or "")} - faults.NAMES
+    if unknown or (wish.get("script") and not script.known(directives.parse(wish["script"]))):
+        raise ValueError(f"no such directive: {unknown or wish['script']}")
 
 
 def _settings(poe: Poe, wish: Any) -> Any:

@@ -10,6 +10,9 @@ from typing import Any
 from poe_sim import directives
 from poe_sim.directives import Directive
 
+_ONLY_BY_NAME = frozenset({"/v1/models", "/usage/current_balance", "/usage/points_history"})
+"""Paths that clients ask in the background: a wish for \"the next request\" must not be eaten by them."""
+
 
 @dataclass(slots=True)
 class Rule:
@@ -21,10 +24,12 @@ class Rule:
     model: str | None = None
     """Model id, in any casing; None is any."""
     path: str | None = None
+    """None is any model call; the account's paths must be named."""
 
     def fits(self, model: str | None, path: str) -> bool:
         named = self.model is None or self.model.lower() == (model or "").lower()
-        return self.times > 0 and named and self.path in (None, path)
+        placed = self.path == path or (self.path is None and path not in _ONLY_BY_NAME)
+        return self.times > 0 and named and placed
 
 
 class Demands:

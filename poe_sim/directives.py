@@ -29,7 +29,10 @@ class Directive:
 
 def parse(text: str) -> Directive:
     """Read `NAME key=value key="two words"`."""
-    name, *pairs = shlex.split(text)
+    try:
+        name, *pairs = shlex.split(text)
+    except ValueError:  # an apostrophe in somebody's prose
+        name, *pairs = text.split()
     return Directive(name, dict(pair.partition("=")[::2] for pair in pairs))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,16 +17,13 @@ from poe_sim.access import MESSAGES, admit, answer_headers
 from poe_sim.answer import Answer, Json, Prompt, Turn, Usage
 from poe_sim.books import Row
 from poe_sim.catalogue import Card
-from poe_sim.dialects.dialect import Dialect, Frame
+from poe_sim.dialects.dialect import Dialect
 from poe_sim.directives import Directive
-from poe_sim.records import Record, unless_gone
+from poe_sim.outgoing import EVENTS, false_answer, one_piece, send_out
+from poe_sim.records import Record
 from poe_sim.refusals import Refusal
 from poe_sim.state import Booked, Poe
-from poe_sim.steps import Pause, Progress, Start, Step, play
-from poe_sim.wire import Wire
-
-_JSON = {"content-type": "application/json"}
-_EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+from poe_sim.steps import Pause, Progress, Start, Step
 
 
 class ModelCall:
@@ -42,39 +39,28 @@ class ModelCall:
         try:
             raw = await request.body()
         except ClientDisconnect:
-            self._gone(record)
+            record.left(self._poe.now())
             return
         exchange = Exchange(self._poe, self._dialect, record, request.headers)
-        with self._poe.log.flight():
-            await self._answer(exchange, raw, Wire(scope, send), receive)
-
-    async def _answer(self, exchange: Exchange, raw: bytes, wire: Wire, receive: Receive) -> None:
-        progress = Progress()
         steps = exchange.steps(raw)
-        whole = await unless_gone(play(steps, wire, progress), receive)
+        try:
+            progress, whole = await send_out(steps, self._poe, record, scope=scope, receive=receive, send=send)
+        except BaseException:
+            exchange.book(Progress(), whole=False)
+            raise
         exchange.book(progress, whole=whole)
-        exchange.record.status = progress.status
-        exchange.record.finished_at = self._poe.now()
-        if whole or wire.broken:
-            exchange.record.outcome = exchange.outcome
-        else:
-            self._gone(exchange.record)
-
-    def _gone(self, record: Record) -> None:
-        record.outcome = "disconnected"
-        record.disconnected_at = self._poe.now()
 
 
 class Exchange:
     """One request on its way to an answer."""
 
-    def __init__(self, poe: Poe, dialect: Dialect, record: Record, headers: Any) -> None:
+    def __init__(self, poe: Poe, dialect: Dialect, record: Record, headers: Mapping[str, str]) -> None:
         self.record = record
-        self.outcome = "answered"
         self._poe = poe
         self._dialect = dialect
         self._headers = headers
         self._booking: tuple[Row, Card, Usage] | None = None
+        self._streams = False
 
     def steps(self, raw: bytes) -> faults.Steps:
         """Everything that will go out, decided now and produced while it is sent."""
@@ -86,42 +72,26 @@ class Exchange:
         wanted, active = demand
         self.record.faults = [fault.name for fault in active]
         refusal = admit(self._poe, self._headers, self.record)
-        false_steps = self._false_steps(active)
-        if false_steps is not None:
-            return faults.detoured(false_steps, active)
-        refusal = refusal or malformed or self._wrong(body, prompt)
-        return self._refused(refusal) if refusal else self._answered(body, prompt, wanted, active)
-
-    def _false_steps(self, active: tuple[Directive, ...]) -> faults.Steps | None:
-        """What goes out if a fault keeps the request from ever being considered."""
-        self.outcome = "fault" if active else self.outcome
-        for fault in active:
-            if fault.name in faults.REFUSALS:
-                return [*self._error_steps(faults.REFUSALS[fault.name](fault))]
-            if fault.name in faults.FALSE_ANSWERS:
-                false = faults.FALSE_ANSWERS[fault.name]
-                return [Start(false.status, {"content-type": false.content_type}), Frame("tail", false.body)]
-            if fault.name in faults.UNANSWERED and "charged" not in fault.args:
-                return []
-        return None
+        self.record.outcome = "fault" if active else "answered"
+        false = false_answer(active)
+        if false is not None:
+            return faults.detoured(self._refused(false) if isinstance(false, Refusal) else false, active)
+        refusal = refusal or malformed or _unknown(wanted, active) or self._wrong(body, prompt)
+        if refusal:
+            self.record.outcome = "refused"
+            return self._refused(refusal)
+        return self._answered(body, prompt, wanted, active)
 
     def _refused(self, refusal: Refusal) -> faults.Steps:
-        self.outcome = "refused"
-        return self._error_steps(refusal)
-
-    def _error_steps(self, refusal: Refusal) -> Iterator[Step]:
-        body = orjson.dumps(self._dialect.error(refusal))
-        headers = _JSON | answer_headers(self._poe, self.record) | dict(refusal.headers)
-        yield Start(refusal.status, headers | {"content-length": str(len(body))})
-        yield Frame("tail", body)
+        headers = answer_headers(self._poe, self.record) | dict(refusal.headers)
+        return one_piece(orjson.dumps(self._dialect.error(refusal)), headers, status=refusal.status)
 
     def _wrong(self, body: Json, prompt: Prompt) -> Refusal | None:
         card = self._dialect.find(prompt.model)
         if card is None:
             return self._dialect.missing(prompt.model)
         settings = self._poe.settings
-        style = self._headers.get("x-sim-style", settings.refusal_style)
-        return self._dialect.check(body, card, settings, style) or self._too_long(card, prompt)
+        return self._dialect.check(body, card, settings, self._headers) or self._too_long(card, prompt)
 
     def _too_long(self, card: Card, prompt: Prompt) -> Refusal | None:
         size = tokens.of_prompt(prompt)
@@ -137,6 +107,7 @@ class Exchange:
         if any(fault.name == faults.AS_JSON for fault in active):
             prompt = replace(prompt, stream=False)
         turn = self._turn(card, body, prompt, wanted)
+        self._streams = prompt.stream
         if prompt.stream:
             return faults.detoured(self._streamed(turn), active)
         fitting = [fault for fault in active if fault.name not in faults.STREAM_ONLY]
@@ -173,7 +144,7 @@ class Exchange:
         )
 
     def _streamed(self, turn: Turn) -> Iterator[Step]:
-        yield Start(200, _EVENTS | answer_headers(self._poe, self.record))
+        yield Start(200, EVENTS | answer_headers(self._poe, self.record))
         rate = turn.answer.rate
         for frame in self._dialect.stream(turn):
             yield frame
@@ -181,24 +152,17 @@ class Exchange:
                 yield Pause(1 / rate)
 
     def _in_one_piece(self, turn: Turn, *, whole: bool) -> Iterator[Step]:
-        body = orjson.dumps(self._dialect.write(turn))
-        headers = _JSON | answer_headers(self._poe, self.record)
         if turn.answer.rate:
             yield Pause(turn.usage.completion / turn.answer.rate)
-        if whole:
-            yield Start(200, headers | {"content-length": str(len(body))})
-            yield Frame("tail", body)
-            return
-        yield Start(200, headers)
-        yield Frame("open", body[: len(body) // 2])
-        yield Frame("tail", body[len(body) // 2 :])
+        body = orjson.dumps(self._dialect.write(turn))
+        yield from one_piece(body, answer_headers(self._poe, self.record), whole=whole)
 
     def book(self, progress: Progress, *, whole: bool) -> None:
         """Write down what the request cost: a stream that ended early pays for what had left."""
         if self._booking is None:
             return
         row, card, used = self._booking
-        if not whole and progress.deltas:
+        if not whole and self._streams and progress.status is not None:
             used = replace(used, completion=min(used.completion, progress.deltas))
         bill = prices.charge(card, used, off_catalogue=self._poe.settings.off_catalogue)
         delay = random.uniform(*self._dialect.settles) * self._poe.settings.settle_scale
@@ -218,6 +182,13 @@ class Exchange:
                 row=row,
             )
         )
+
+
+def _unknown(wanted: Directive | None, active: tuple[Directive, ...]) -> Refusal | None:
+    """A misspelt directive is refused aloud: a test must not pass because its fault never happened."""
+    names = [fault.name for fault in active if fault.name not in faults.NAMES]
+    names += [] if script.known(wanted) or wanted is None else [wanted.name]
+    return refusals.invalid(f"poe_sim knows no directive {names[0]!r}.", code="sim_directive") if names else None
 
 
 def _parsed(raw: bytes) -> Any:

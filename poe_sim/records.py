@@ -43,6 +43,10 @@ class Record:
     disconnected_at: float | None = None
     """When the client left before the end; None if it did not."""
 
+    def left(self, now: float) -> None:
+        """The client went away."""
+        self.outcome, self.disconnected_at = "disconnected", now
+
     def shown(self) -> dict[str, Any]:
         return asdict(self)
 

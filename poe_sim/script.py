@@ -29,10 +29,15 @@ _NO_ARGS = Directive("echo", {})
 _ASKS_FOR_TOOL = re.compile(r"\buse\b.*\btool|\bcall\b.*\b(?:tool|function)", re.IGNORECASE | re.DOTALL)
 
 
+def known(wanted: Directive | None) -> bool:
+    """Whether a directive names a script at all (none does too: the model then decides)."""
+    return wanted is None or wanted.name in SCRIPTS
+
+
 def answer(prompt: Prompt, wanted: Directive | None, card: Card) -> Answer:
     """The answer to `prompt`; without a directive, what a friendly model would say."""
     chosen = wanted or _by_itself(prompt, card)
-    script = SCRIPTS.get(chosen.name, _echo)
+    script = SCRIPTS[chosen.name]
     return _stopped(_cut_to_length(script(prompt, chosen, card), prompt), prompt)
 
 
@@ -66,8 +71,11 @@ def _cut_to_length(said: Answer, prompt: Prompt) -> Answer:
 
 
 def _stopped(said: Answer, prompt: Prompt) -> Answer:
-    places = [place for stop in prompt.stops if (place := said.text.find(stop)) >= 0]
-    return replace(said, text=said.text[: min(places)]) if places else said
+    met = [(place, stop) for stop in prompt.stops if stop and (place := said.text.find(stop)) >= 0]
+    if not met:
+        return said
+    place, stop = min(met)
+    return replace(said, text=said.text[:place], stopped_by=stop, tokens=None, finish=None)
 
 
 def _echo(prompt: Prompt, _directive: Directive, card: Card) -> Answer:

@@ -43,6 +43,8 @@ class Progress:
 
     deltas: int = 0
     status: int | None = None
+    said_all: bool = False
+    """Whether the last frame left: a client may close before the connection's own end of the answer."""
 
 
 async def play(steps: Iterable[Step], wire: Wire, progress: Progress) -> None:
@@ -55,6 +57,7 @@ async def play(steps: Iterable[Step], wire: Wire, progress: Progress) -> None:
             case Frame(kind, data):
                 progress.deltas += kind == "delta"
                 await wire.write(data)
+                progress.said_all = kind in {"done", "tail"}
                 await asyncio.sleep(0)
             case Pause(seconds):
                 await asyncio.sleep(seconds)

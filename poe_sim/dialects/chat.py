@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from poe_sim import catalogue, refusals, validation
@@ -81,7 +81,8 @@ def _tool_choice(choice: Any) -> str:
     return choice if isinstance(choice, str) else "auto"
 
 
-def check(body: Json, card: Card, settings: Settings, style: str) -> Refusal | None:
+def check(body: Json, card: Card, settings: Settings, headers: Mapping[str, str]) -> Refusal | None:
+    style = headers.get("x-sim-style", settings.refusal_style)
     return validation.check(body, card, style=style, strict=settings.strict) or _check_tools(body, card, settings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,8 +34,8 @@ class Dialect:
     """The request's meaning."""
     find: Callable[[str], Card | None]
     """The model a name stands for."""
-    check: Callable[[Json, Card, Settings, str], Refusal | None]
-    """What is wrong with a request to this model; the last argument spells refused parameters."""
+    check: Callable[[Json, Card, Settings, Mapping[str, str]], Refusal | None]
+    """What is wrong with a request (body and headers) to this model."""
     write: Callable[[Turn], Json]
     """The whole answer."""
     stream: Callable[[Turn], Iterator[Frame]]
