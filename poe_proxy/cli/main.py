@@ -24,12 +24,15 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind to (HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind to (PORT).", min=0, max=65535)] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Serve in front of a stand-in Poe: no key needed.")] = False,
+    demo_without_key: Annotated[
+        bool, typer.Option("--demo-without-key", help="Serve the demo if there is no Poe key, as ./scripts/run does.")
+    ] = False,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the proxy (the default command)."""
     from poe_proxy.cli.serve import serve as run
 
-    run(host=host, port=port, demo=demo, workers=workers)
+    run(host=host, port=port, demo=demo, demo_without_key=demo_without_key, workers=workers)
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from poe_proxy import __version__
-from poe_proxy.cli.start import create_or_exit, end, settings_or_exit
+from poe_proxy.cli.start import create_or_exit, end, has_key, settings_or_exit
 from poe_proxy.settings import Settings
 
 _MARGIN_S = 5  # uvicorn must not cut what our own grace period is about to end with an error event
@@ -16,8 +16,11 @@ _KEEP_ALIVE_S = 75  # longer than the pools of clients keep connections: who clo
 _BACKLOG = 4096
 
 
-def serve(*, host: str | None, port: int | None, demo: bool, workers: int) -> None:
+def serve(*, host: str | None, port: int | None, demo: bool, demo_without_key: bool, workers: int) -> None:
     """Serve until a signal; exits 0 after SIGTERM or Ctrl-C."""
+    if demo_without_key and not demo and not has_key():
+        print("No Poe key is set (POE_API_KEY, in .env or the environment): serving the demo.", file=sys.stderr)  # noqa: T201
+        demo = True
     with _stand_in(demo) as stand_in:
         settings = settings_or_exit(host=host, port=port, **stand_in)
         if (exposure := settings.exposure()) is not None:

@@ -26,6 +26,14 @@ def end(*faults: str) -> NoReturn:
     sys.exit(USAGE if multiprocessing.parent_process() is None else _STARTUP_FAILURE)
 
 
+def has_key() -> bool:
+    """Whether a Poe key is set at all; faults in the settings are told when they are read for good."""
+    try:
+        return bool(load_settings().poe_api_key)
+    except SettingsError:
+        return True
+
+
 def settings_or_exit(**overrides: Any) -> Settings:
     """The settings with a Poe key, all faults told at once."""
     try:

@@ -44,7 +44,7 @@ def _renderer(form: str, stream: TextIO) -> Any:
 
 def write(report: Report) -> None:
     """The line of one request."""
-    method = log.warning if report.status >= 500 or report.outcome not in ("ok", "client_left") else log.info
+    method = log.warning if report.status >= 500 or report.outcome in ("cut", "shutdown") else log.info
     method("request", **facts(report))
 
 

@@ -1,0 +1,54 @@
+"""What all tests share: the guard against the outside, a stand-in Poe and the real proxy in front of it, on real sockets."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+
+import poe_sim
+from tests.running import Proxy, running_proxy
+
+_OFFLINE = Path(__file__).parent / "offline"
+sys.path.insert(0, str(_OFFLINE))
+import sitecustomize as guard  # noqa: E402
+
+assert Path(guard.__file__ or "").parent == _OFFLINE
+os.environ["PYTHONPATH"] = os.pathsep.join([str(_OFFLINE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture(scope="session")
+def poe() -> Iterator[poe_sim.SimServer]:
+    """A stand-in Poe for tests that do not change it for others."""
+    with poe_sim.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def proxy(poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """The proxy with its default settings in front of ``poe``."""
+    with running_proxy(poe.base_url, tmp_path_factory.mktemp("data")) as server:
+        yield server
+
+
+@pytest.fixture
+def start_proxy(poe: poe_sim.SimServer, tmp_path: Path) -> Iterator[Callable[..., Proxy]]:
+    """Start further proxies with settings of their own: ``start_proxy(FIRST_EVENT_S=0.2)``."""
+    with ExitStack() as stack:
+
+        def start(base_url: str = poe.base_url, **settings: object) -> Proxy:
+            return stack.enter_context(running_proxy(base_url, tmp_path, **settings))
+
+        yield start
+
+
+@pytest.fixture
+def client(proxy: Proxy) -> Iterator[OpenAI]:
+    """The official SDK pointed at ``proxy``, without retries of its own."""
+    with proxy.openai() as sdk:
+        yield sdk

@@ -1,0 +1,93 @@
+"""The real proxy on a real socket, in a thread of its own with a loop of its own."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from openai import OpenAI
+
+from poe_proxy.settings import Settings, load_settings
+from poe_proxy.web.app import create_app
+from poe_proxy.web.house import House
+from poe_sim import KEYS
+
+ROOT = Path(__file__).parents[1]
+_PATIENCE_S = 10
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready, and runs with the loop it can be reached through."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
+        self.ready.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A running proxy; ``url`` has no ``/v1``."""
+
+    url: str
+    app: FastAPI
+    server: _Server
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def house(self) -> House:
+        house = self.app.state.house
+        assert isinstance(house, House)
+        return house
+
+    def call_soon(self, work: Any, *arguments: Any) -> None:
+        """Run ``work`` in the proxy's own loop."""
+        assert self.server.loop is not None
+        self.server.loop.call_soon_threadsafe(work, *arguments)
+
+    def openai(self, **options: Any) -> OpenAI:
+        """The official SDK, without retries of its own."""
+        options = {"api_key": "any", "max_retries": 0, "timeout": 30, **options}
+        return OpenAI(base_url=f"{self.url}/v1", **options)
+
+
+def settings_for(poe_url: str, data_dir: Path, **changes: object) -> Settings:
+    """Settings as an environment would give them, none of this machine's own."""
+    environment = {
+        "POE_API_KEY": KEYS[0],
+        "POE_BASE_URL": poe_url,
+        "DATA_DIR": str(data_dir),
+        "MODELS_FILE": str(ROOT / "models.yaml"),
+        **{name: str(value) for name, value in changes.items()},
+    }
+    return load_settings(environment, Path("/nonexistent/.env"))
+
+
+@contextmanager
+def running_proxy(poe_url: str, data_dir: Path, **changes: object) -> Iterator[Proxy]:
+    """Serve on a free loopback port for as long as the block lasts."""
+    app = create_app(settings_for(poe_url, data_dir, **changes))
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
+        thread = threading.Thread(target=server.run, args=([listener],), name="proxy", daemon=True)
+        thread.start()
+        assert server.ready.wait(_PATIENCE_S), "the proxy did not start"
+        try:
+            yield Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", app, server)
+        finally:
+            server.should_exit = True
+            thread.join(_PATIENCE_S)
