@@ -18,7 +18,7 @@ async def watch_models(
     current: Listing,
     *,
     on_change: Callable[[Listing], None],
-    on_refused: Callable[[ModelsFileError], None],
+    on_fault: Callable[[ModelsFileError], None],
     interval: float = 0.5,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     load: Callable[[Path], Listing] = load_models,
@@ -27,7 +27,7 @@ async def watch_models(
 
     A change counts once two looks in a row agree, so that a half-written file or one between an editor's delete and
     rename is not read. ``on_change`` gets each listing that differs from the one before, and the first good one after
-    a fault. ``on_refused`` gets each broken or missing state once; the listing in force stays.
+    a fault. ``on_fault`` gets each broken or missing state once; the listing in force stays.
     """
     settling, faulty = _Settling(), False
     while True:
@@ -38,7 +38,7 @@ async def watch_models(
             listing = await asyncio.to_thread(load, path)
         except ModelsFileError as error:
             faulty = True
-            on_refused(error)
+            on_fault(error)
             continue
         if listing != current or faulty:
             current, faulty = listing, False
