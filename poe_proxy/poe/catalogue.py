@@ -1,6 +1,6 @@
 """Poe's ``GET /v1/models`` as ModelCards, its known faults taken out. It fetches nothing and trusts no field.
 
-Faults seen in the real catalogue (docs/poe-facts.md): ``created`` in milliseconds, images among the outputs of text
+Faults seen in the real catalogue: ``created`` in milliseconds, images among the outputs of text
 models, a context given for media models, tools listed for models where they fail.
 """
 
