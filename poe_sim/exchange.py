@@ -41,6 +41,7 @@ class ModelCall:
         except ClientDisconnect:
             record.left(self._poe.now())
             return
+        self._poe.notify()
         exchange = Exchange(self._poe, self._dialect, record, request.headers)
         steps = exchange.steps(raw)
         try:
@@ -49,6 +50,7 @@ class ModelCall:
             exchange.book(Progress(), whole=False)
             raise
         exchange.book(progress, whole=whole)
+        self._poe.notify()
 
 
 class Exchange:

@@ -53,4 +53,5 @@ async def send_out(
     record.status, record.finished_at = progress.status, poe.now()
     if not (whole or wire.broken or progress.said_all):
         record.left(poe.now())
+    poe.notify()
     return progress, whole

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,6 +21,11 @@ from poe_sim.wire import TRANSPORT
 
 _PATIENCE_S = 10
 """Longest wait for the thread to start or to end; both take milliseconds."""
+
+
+_LOOK_AGAIN_S = 0.02
+"""Some things, like the count of connections, change without notice."""
+T = TypeVar("T")
 
 
 class SimProtocol(HttpToolsProtocol):
@@ -54,6 +61,16 @@ class SimServer:
     base_url: str
     """Without `/v1`, as in `https://api.poe.com`."""
     poe: Poe
+
+    def wait_for(self, seen: Callable[[Poe], T], *, seconds: float = 5.0) -> T:
+        """What `seen` makes of the stand-in as soon as that is true; raises TimeoutError if it never is."""
+        deadline = time.monotonic() + seconds
+        with self.poe.changed:
+            while not (found := seen(self.poe)):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the stand-in Poe never saw what was waited for")
+                self.poe.changed.wait(_LOOK_AGAIN_S)
+        return found
 
     @property
     def port(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -51,6 +52,8 @@ class Poe:
     def __init__(self, settings: Settings) -> None:
         self.count_connections: Callable[[], int | None] = lambda: None
         """Open connections, as far as the server tells."""
+        self.changed = threading.Condition()
+        """Notified whenever a request arrives or ends; another thread may wait for it."""
         self._first_settings = settings
         self.reset()
 
@@ -63,6 +66,11 @@ class Poe:
         self.log = Log()
         self.charges: list[Booked] = []
         self._arrivals: dict[str, deque[float]] = defaultdict(deque)
+
+    def notify(self) -> None:
+        """Wake whoever waits for something to happen."""
+        with self.changed:
+            self.changed.notify_all()
 
     def now(self) -> float:
         return self.settings.clock()
