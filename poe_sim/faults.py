@@ -226,7 +226,6 @@ def _comments(steps: Steps, _args: Directive) -> Iterator[Step]:
     for step in steps:
         if isinstance(step, Frame):
             yield Frame("open", b": keep-alive\n\n")
-            yield Frame("open", b"retry: 3000\n\n")
             yield Frame(step.kind, _many_lines(step.data))
         else:
             yield step
@@ -237,7 +236,7 @@ def _many_lines(frame: bytes) -> bytes:
     if not mark or not text.startswith(b"{"):
         return frame
     lines = orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2).split(b"\n")
-    return head + b"id: 7\n" + b"".join(b"data:" + line + b"\n" for line in lines) + b"\n"
+    return head + b"retry: 3000\n" + b"".join(b"data:" + line + b"\n" for line in lines) + b"\n"
 
 
 DETOURS: Mapping[str, Callable[[Steps, Directive], Iterator[Step]]] = {

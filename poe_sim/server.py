@@ -62,7 +62,7 @@ class SimServer:
     """Without `/v1`, as in `https://api.poe.com`."""
     poe: Poe
 
-    def wait_for(self, seen: Callable[[Poe], T], *, seconds: float = 5.0) -> T:
+    def wait_for(self, seen: Callable[[Poe], T | None], *, seconds: float = 5.0) -> T:
         """What `seen` makes of the stand-in as soon as that is true; raises TimeoutError if it never is."""
         deadline = time.monotonic() + seconds
         with self.poe.changed:
