@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,3 +92,12 @@ def running_proxy(poe_url: str, data_dir: Path, **changes: object) -> Iterator[P
         finally:
             server.should_exit = True
             thread.join(_PATIENCE_S)
+
+
+def eventually(holds: Callable[[], Any], seconds: float = 10) -> Any:
+    """What ``holds()`` returns as soon as it is true; the deadline is only there so that a failing test ends."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+    return found

@@ -90,7 +90,7 @@ def link_error(error: BaseException, *, answered: bool = False) -> LinkError:
     """Our error for ``error``. ``answered``: Poe's status line had come, so what broke is the answer."""
     cause = error.__cause__ if isinstance(error.__cause__, KNOWN) else error
     found = next(make for kind, make in TABLE if isinstance(cause, kind))(cause)
-    if answered and isinstance(found, Unanswered | NotReached):
+    if answered and isinstance(found, Unanswered | NotReached | Garbled):
         found = _cut(cause)
     found.detail = f"{type(cause).__name__}: {cause}"
     return found

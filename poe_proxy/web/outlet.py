@@ -28,6 +28,7 @@ class Outlet:
         self._ping_s = ping_s
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
+        self._status_due = self._last + first_s
         self._timer = self._loop.call_later(min(first_s, ping_s), self._tick)
         self._pings: set[asyncio.Task[Any]] = set()
         self.started = False
@@ -56,14 +57,18 @@ class Outlet:
         await self._send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *extra]})
 
     def _tick(self) -> None:
-        """Ping if nothing was sent for a while; else come back when that would be the case."""
-        due = self._last + self._ping_s if self.started else self._loop.time()
-        if due <= self._loop.time():
+        """Ping if it is time to, and come back when it may be the next time."""
+        now = self._loop.time()
+        if now >= self._ping_due():
             ping = self._loop.create_task(self.write(COMMENT_PING))
             self._pings.add(ping)
             ping.add_done_callback(self._pinged)
-            due = self._loop.time() + self._ping_s
-        self._timer = self._loop.call_at(due, self._tick)
+            self._timer = self._loop.call_later(self._ping_s, self._tick)
+        else:
+            self._timer = self._loop.call_at(min(self._ping_due(), now + self._ping_s), self._tick)
+
+    def _ping_due(self) -> float:
+        return self._last + self._ping_s if self.started else self._status_due
 
     def _pinged(self, ping: asyncio.Task[Any]) -> None:
         self._pings.discard(ping)

@@ -19,10 +19,11 @@ from poe_proxy.canonical.events import (
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat import errors
-from poe_proxy.wire.openai_chat.calls import as_text
+from poe_proxy.wire.openai_chat.calls import as_text, pieces
+from poe_proxy.wire.openai_chat.frames import framed, seconds
 from poe_proxy.wire.openai_chat.reasons import legal_finish, read_usage, whole_usage
 
-_OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"})
+_OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
 
 
 def read(body: Any) -> list[Event]:
@@ -37,17 +38,18 @@ def read(body: Any) -> list[Event]:
 
 def _read(body: Json, choice: Json) -> list[Event]:
     message = as_object(choice.get("message"))
-    created = body.get("created")
     id_ = str(body.get("id") or "")
+    begun = framed(body, {"role": "assistant", "content": ""})
     events: list[Event] = [
-        Started(id_, created if isinstance(created, int) else 0, str(body.get("model") or ""), answer=body)
+        Started(id_, seconds(body.get("created")), str(body.get("model") or ""), begun, answer=body),
+        *_content(message),
+        *_only_ours(message, choice),
     ]
-    events += _content(message)
-    calls = _calls(message, id_)
-    events += calls
-    events.append(Finished(legal_finish(choice.get("finish_reason"), has_calls=bool(calls))))
-    if isinstance(body.get("usage"), dict):
-        events.append(Used(read_usage(body["usage"])))
+    calls = [_call(index, piece, id_) for index, piece in enumerate(pieces(message.get("tool_calls")))]
+    reason = legal_finish(choice.get("finish_reason"), has_calls=bool(calls))
+    events += [*calls, Finished(reason, framed({}, {}, {**choice, "logprobs": None}, finish=reason))]
+    if isinstance(usage := body.get("usage"), dict):
+        events.append(Used(read_usage(usage), {"choices": [], "usage": whole_usage(usage)}))
     return events
 
 
@@ -62,9 +64,15 @@ def _content(message: Json) -> list[Event]:
         events.append(Text("".join(_part_text(part) for part in message["content"])))
     if isinstance(message.get("refusal"), str):
         events.append(Refusal(message["refusal"]))
-    if rest := {key: value for key, value in message.items() if key not in _OURS and value is not None}:
-        events.append(Opaque({"choices": [{"index": 0, "delta": rest, "finish_reason": None}]}))
     return events
+
+
+def _only_ours(message: Json, choice: Json) -> list[Event]:
+    """What no other dialect knows: unknown fields of the message, and logprobs."""
+    rest = {key: value for key, value in message.items() if key not in _OURS and value is not None}
+    if not rest and not choice.get("logprobs"):
+        return []
+    return [Opaque(framed({}, rest, {"logprobs": choice.get("logprobs")}))]
 
 
 def _part_text(part: Any) -> str:
@@ -82,16 +90,18 @@ def _thinking_blocks(message: Json) -> str:
     )
 
 
-def _calls(message: Json, answer_id: str) -> list[Event]:
-    pieces = [piece for piece in message.get("tool_calls") or () if isinstance(piece, dict)]
-    return [_call(index, piece, answer_id) for index, piece in enumerate(pieces)]
-
-
 def _call(index: int, piece: Json, answer_id: str) -> ToolCall:
     function = as_object(piece.get("function"))
     id_ = str(piece.get("id") or f"call_{answer_id}_{index}")
-    frame = {"choices": [{"index": 0, "delta": {"tool_calls": [{**piece, "index": index}]}, "finish_reason": None}]}
-    return ToolCall(index, id_, str(function.get("name") or ""), as_text(function.get("arguments")) or "{}", frame)
+    name, arguments = str(function.get("name") or ""), as_text(function.get("arguments")) or "{}"
+    whole = {
+        **piece,
+        "index": index,
+        "id": id_,
+        "type": "function",
+        "function": {**function, "name": name, "arguments": arguments},
+    }
+    return ToolCall(index, id_, name, arguments, framed({}, {"tool_calls": [whole]}))
 
 
 def write(answer: Answer, model: str) -> Json:
@@ -102,14 +112,13 @@ def write(answer: Answer, model: str) -> Json:
     choice["message"] = _message(answer, choice.get("message"))
     choice["finish_reason"] = answer.finish
     body["choices"] = [choice]
-    if usage := _usage(body.get("usage") or as_object(answer.usage_frame).get("usage"), answer.usage):
-        body["usage"] = usage
-    return body
+    usage = _usage(body.pop("usage", None) or as_object(answer.usage_frame).get("usage"), answer.usage)
+    return body if usage is None else {**body, "usage": usage}
 
 
 def _first_choice(body: Json) -> Json:
     choices = body.get("choices")
-    return {"index": 0, **(choices[0] if isinstance(choices, list) and choices else {})}
+    return {**(choices[0] if isinstance(choices, list) and choices else {}), "index": 0}
 
 
 def _message(answer: Answer, said: Any) -> Json:

@@ -51,7 +51,7 @@ class CallAssembler:
 
     def _begin(self, piece: Json, function: Json, arguments: str, answer_id: str) -> tuple[ToolCall, Json]:
         index = len(self._calls)
-        id_ = piece.get("id") or f"call_{answer_id}_{index}"
+        id_ = str(piece.get("id") or f"call_{answer_id}_{index}")
         upstream = piece.get("index")
         self._calls.append(_Open(id_, upstream if isinstance(upstream, int) else None, [arguments]))
         whole = {
@@ -79,7 +79,7 @@ class CallAssembler:
         """The call that the piece goes on with, or None where it begins a new one."""
         id_, upstream = piece.get("id"), piece.get("index")
         if id_:
-            return self._find_id(id_)
+            return self._find_id(str(id_))
         if isinstance(upstream, int):
             return self._find_index(upstream)
         if not self._calls or (name and _is_json(self._calls[-1].arguments)):
@@ -93,6 +93,11 @@ class CallAssembler:
         """The newest call with that index: where parallel calls share one, pieces follow their own beginning."""
         found = [n for n, call in enumerate(self._calls) if call.upstream_index == upstream]
         return found[-1] if found else None
+
+
+def pieces(tool_calls: Any) -> list[Json]:
+    """The calls, or pieces of calls, that a message or a delta holds; null, an empty list and nonsense are none."""
+    return [piece for piece in tool_calls if isinstance(piece, dict)] if isinstance(tool_calls, list) else []
 
 
 def as_text(arguments: Any) -> str:

@@ -25,7 +25,8 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.openai_chat import errors
-from poe_proxy.wire.openai_chat.calls import CallAssembler
+from poe_proxy.wire.openai_chat.calls import CallAssembler, pieces
+from poe_proxy.wire.openai_chat.frames import framed, seconds
 from poe_proxy.wire.openai_chat.reasons import legal_finish, read_usage, whole_usage
 
 DONE = b"[DONE]"
@@ -109,7 +110,7 @@ class Reader:
         if (
             text
             and self._id is not None
-            and len(delta) == 1
+            and len(delta) == 1 + ("role" in delta)  # some backends say the role every time
             and choice.get("finish_reason") is None
             and usage is None
             and isinstance(text, str)
@@ -128,7 +129,7 @@ class Reader:
         reason = choice.get("finish_reason")
         if reason is not None and not self._finished:
             legal = legal_finish(reason, has_calls=len(self._calls) > 0)
-            events.append(self._finish(legal, _frame(chunk, {}, {**choice, "logprobs": None}, finish=legal)))
+            events.append(self._finish(legal, framed(chunk, {}, {**choice, "logprobs": None}, finish=legal)))
         if isinstance(usage, dict):
             whole = whole_usage(usage)
             events.append(Used(read_usage(usage), {**chunk, "choices": [], "usage": whole}))
@@ -138,13 +139,12 @@ class Reader:
         if self._id is not None:
             return []
         self._id = str(chunk.get("id") or "")
-        created = chunk.get("created")
         return [
             Started(
                 self._id,
-                created if isinstance(created, int) else 0,
+                seconds(chunk.get("created")),
                 str(chunk.get("model") or ""),
-                _frame(chunk, {"role": "assistant", "content": ""}),
+                framed(chunk, {"role": "assistant", "content": ""}),
             )
         ]
 
@@ -152,7 +152,7 @@ class Reader:
         """Unknown fields and logprobs ride on the frame's first event, or on one that only this dialect knows."""
         events = self._deltas(chunk, delta)
         if not events:
-            return [Opaque(_frame(chunk, rest, choice))]
+            return [Opaque(framed(chunk, rest, choice))]
         frame = getattr(events[0], "frame", None)
         if frame is not None:
             frame["choices"] = [{**choice, **frame["choices"][0], "logprobs": choice.get("logprobs")}]
@@ -162,14 +162,13 @@ class Reader:
     def _deltas(self, chunk: Json, delta: Json) -> list[Event]:
         events: list[Event] = []
         if reasoning := self._reasoning(delta):
-            events.append(Reasoning(reasoning, _frame(chunk, {"reasoning_content": reasoning})))
+            events.append(Reasoning(reasoning, framed(chunk, {"reasoning_content": reasoning})))
         if text := _text(delta.get("content")):
-            events.append(Text(text, _frame(chunk, {"content": text})))
+            events.append(Text(text, framed(chunk, {"content": text})))
         if refusal := _text(delta.get("refusal")):
-            events.append(Refusal(refusal, _frame(chunk, {"refusal": refusal})))
-        for piece in delta.get("tool_calls") or ():
-            if isinstance(piece, dict):
-                events.append(self._call(chunk, piece))
+            events.append(Refusal(refusal, framed(chunk, {"refusal": refusal})))
+        for piece in pieces(delta.get("tool_calls")):
+            events.append(self._call(chunk, piece))
         return events
 
     def _reasoning(self, delta: Json) -> str:
@@ -183,7 +182,7 @@ class Reader:
 
     def _call(self, chunk: Json, piece: Json) -> Event:
         event, whole = self._calls.add(piece, self._id or "")
-        frame = _frame(chunk, {"tool_calls": [whole]})
+        frame = framed(chunk, {"tool_calls": [whole]})
         if isinstance(event, ToolCall):
             return ToolCall(event.index, event.id, event.name, event.arguments, frame)
         return ToolArguments(event.index, event.arguments, frame)
@@ -207,13 +206,6 @@ def _text(content: Any) -> str:
 
 def _is_text(part: Json) -> bool:
     return isinstance(part.get("text"), str)
-
-
-def _frame(chunk: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:
-    frame = {key: value for key, value in chunk.items() if key != "usage"}
-    kept = {key: value for key, value in (choice or {}).items() if key not in ("delta", "message")}
-    frame["choices"] = [{**kept, "index": 0, "delta": delta, "finish_reason": finish}]
-    return frame
 
 
 class Writer:
@@ -279,7 +271,7 @@ class Writer:
         frame["model"] = self._model
         frame["id"] = self._id
         frame["object"] = "chat.completion.chunk"
-        frame.setdefault("created", self._created)
+        frame["created"] = self._created
         return b"data: " + orjson.dumps(frame) + b"\n\n"
 
     def _fresh(self, delta: Json, finish: str | None = None) -> Json:

@@ -1,0 +1,22 @@
+"""The shape of a chunk of a stream: what is said once per chunk, around what its one choice says."""
+
+from typing import Any
+
+from poe_proxy.canonical.json import Json
+
+_MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138
+
+
+def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:
+    """A chunk of its own with ``delta``, beside whatever else ``around`` and ``choice`` (a chunk's or a body's) hold."""
+    made = {key: value for key, value in around.items() if key != "usage"}
+    kept = {key: value for key, value in (choice or {}).items() if key not in ("delta", "message")}
+    made["choices"] = [{**kept, "index": 0, "delta": delta, "finish_reason": finish}]
+    return made
+
+
+def seconds(created: Any) -> int:
+    """``created`` as whole Unix seconds: some backends send fractions or milliseconds, and nonsense counts as 0."""
+    if isinstance(created, bool) or not isinstance(created, int | float) or not 0 < created < 1e18:
+        return 0
+    return int(created / 1000 if created >= _MILLISECONDS_FROM else created)

@@ -1,0 +1,118 @@
+"""The Poe client: what it sends, and that attempts share nothing but the pool."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+import respx
+
+from poe_proxy.canonical.errors import LinkError, NotReached
+from poe_proxy.poe.client import Answered, PoeClient
+from poe_proxy.poe.transport import SharedTransport
+from poe_proxy.poe.usage_api import check_key
+
+URL = "https://api.poe.com"
+Work = Callable[[PoeClient], Awaitable[object]]
+
+
+def with_client(work: Work) -> object:
+    async def run() -> object:
+        transport = SharedTransport(URL, connections=10)
+        try:
+            return await work(PoeClient(URL, "the-key", transport))
+        finally:
+            await transport.shut()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def mocked() -> respx.MockRouter:
+    return respx.mock(base_url=URL, using="httpx", assert_all_called=False)
+
+
+def test_a_chat_call_carries_key_type_and_body_and_asks_for_no_compression(mocked: respx.MockRouter) -> None:
+    async def work(poe: PoeClient) -> bytes:
+        async with poe.chat(b'{"model":"m"}', idle_s=1) as answered:
+            return await answered.whole()
+
+    with mocked:
+        route = mocked.post("/v1/chat/completions").respond(200, json={"ok": True})
+        assert with_client(work) == b'{"ok":true}'
+        sent = route.calls.last.request
+    assert sent.headers["authorization"] == "Bearer the-key"
+    assert sent.headers["content-type"] == "application/json"
+    assert sent.headers["accept-encoding"] == "identity"
+    assert sent.headers["user-agent"].startswith("poe-proxy/")
+    assert sent.content == b'{"model":"m"}'
+
+
+def test_each_call_has_a_client_of_its_own_and_the_pool_outlives_it(mocked: respx.MockRouter) -> None:
+    made: list[httpx.AsyncClient] = []
+    original = httpx.AsyncClient.__init__
+
+    def noted(self: httpx.AsyncClient, *args: object, **options: object) -> None:
+        made.append(self)
+        original(self, *args, **options)  # type: ignore[arg-type]
+
+    async def work(poe: PoeClient) -> None:
+        for _ in range(3):
+            await poe.get("/v1/models", timeout_s=1)
+
+    with mocked, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx.AsyncClient, "__init__", noted)
+        mocked.get("/v1/models").respond(200, json={})
+        with_client(work)
+    assert len(made) == 3
+    assert all(client.is_closed for client in made)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_stream"),
+    [("text/event-stream", True), ("text/event-stream; charset=utf-8", True), ("application/json", False), ("", False)],
+)
+def test_what_poe_answered_tells_whether_it_is_a_stream(content_type: str, is_stream: bool) -> None:
+    assert Answered(httpx.Response(200, headers={"content-type": content_type})).is_stream is is_stream
+
+
+def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> None:
+    async def work(poe: PoeClient) -> None:
+        await poe.get("/v1/models", timeout_s=1)
+
+    with mocked:
+        mocked.get("/v1/models").mock(side_effect=httpx.ConnectError)
+        with pytest.raises(NotReached):
+            with_client(work)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "valid", "balance"),
+    [
+        (200, {"current_point_balance": 842500}, True, 842500),
+        (200, {"something": "else"}, True, None),
+        (200, [], True, None),
+        (401, {"error": {"message": "no"}}, False, None),
+        (403, {}, False, None),
+        (500, {}, None, None),
+    ],
+)
+def test_the_balance_tells_whether_the_key_is_good(
+    mocked: respx.MockRouter, status: int, body: object, valid: bool | None, balance: int | None
+) -> None:
+    with mocked:
+        mocked.get("/usage/current_balance").respond(status, json=body)
+        state = with_client(check_key)
+    assert (state.valid, state.balance) == (valid, balance)  # type: ignore[attr-defined]
+
+
+def test_a_poe_that_cannot_be_reached_leaves_the_keys_state_open(mocked: respx.MockRouter) -> None:
+    with mocked:
+        mocked.get("/usage/current_balance").mock(side_effect=httpx.ConnectTimeout)
+        state = with_client(check_key)
+    assert state.valid is None  # type: ignore[attr-defined]
+    assert "could not be checked" in state.words  # type: ignore[attr-defined]
+
+
+def test_link_errors_are_the_only_errors_of_the_way() -> None:
+    assert issubclass(NotReached, LinkError)

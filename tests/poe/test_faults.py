@@ -1,0 +1,173 @@
+"""Each row of the fault table, made to happen on a real socket: what breaks, and which of our errors it is."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+import httpx
+import pytest
+
+from poe_proxy.canonical.errors import Garbled, LinkError, NotReached, StreamBroken, TimedOut, Unanswered
+from poe_proxy.poe import faults
+from poe_proxy.poe.client import PoeClient
+from poe_proxy.poe.transport import SharedTransport
+
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+LONGER_THAN_SENT = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+
+
+async def heard(reader: asyncio.StreamReader) -> None:
+    """Wait for the whole request; its body is ``{}``."""
+    await reader.readuntil(b"\r\n\r\n{}")
+
+
+def says(*pieces: bytes) -> Peer:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        for piece in pieces:
+            writer.write(piece)
+        await writer.drain()
+        writer.close()
+
+    return peer
+
+
+async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await heard(reader)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def resets_in_the_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await heard(reader)
+    writer.write(STREAM_HEAD + b"3\r\nabc\r\n")
+    await writer.drain()
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def is_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+async def stalls_in_the_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await heard(reader)
+    writer.write(STREAM_HEAD + b"3\r\nabc\r\n")
+    await reader.read()
+    writer.close()
+
+
+@asynccontextmanager
+async def calling(url: str) -> AsyncIterator[PoeClient]:
+    transport = SharedTransport(url, connections=10)
+    try:
+        yield PoeClient(url, "a-key", transport)
+    finally:
+        await transport.shut()
+
+
+async def call(url: str, idle_s: float = 5) -> bytes:
+    async with calling(url) as poe, poe.chat(b"{}", idle_s=idle_s) as answered:
+        return await answered.whole()
+
+
+async def error_from(peer: Peer, idle_s: float = 5, scheme: str = "http") -> LinkError:
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer(reader, writer)
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        gone.set_result(None)
+
+    async with await asyncio.start_server(until_gone, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(LinkError) as caught:
+            await call(f"{scheme}://{host}:{port}", idle_s)
+        await gone
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("peer", "error"),
+    [
+        pytest.param(says(), Unanswered, id="closed after the request"),
+        pytest.param(resets, Unanswered, id="reset after the request"),
+        pytest.param(says(b"NOT HTTP AT ALL\r\n\r\n"), Garbled, id="no HTTP"),
+        pytest.param(says(b"HTTP/1.1 200 OK\r\ncontent-le"), Unanswered, id="cut in the headers"),
+        pytest.param(says(STREAM_HEAD, b"3\r\nabc\r\n"), StreamBroken, id="cut in a stream"),
+        pytest.param(says(LONGER_THAN_SENT), StreamBroken, id="cut in a whole answer"),
+        pytest.param(resets_in_the_answer, StreamBroken, id="reset in a stream"),
+    ],
+)
+def test_what_a_peer_does_is_our_error(peer: Peer, error: type[LinkError]) -> None:
+    assert type(asyncio.run(error_from(peer))) is error
+
+
+def test_a_broken_chunk_is_no_answer_whether_it_comes_with_the_head_or_after_it() -> None:
+    error = asyncio.run(error_from(says(STREAM_HEAD, b"zzz\r\nabc\r\n")))
+    assert isinstance(error, Garbled | StreamBroken)
+
+
+@pytest.mark.parametrize("peer", [is_silent, stalls_in_the_answer])
+def test_silence_is_a_timeout(peer: Peer) -> None:
+    assert type(asyncio.run(error_from(peer, idle_s=0.05))) is TimedOut
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param(f"http://127.0.0.1:{free_port()}", "connect", id="refused"),
+        pytest.param("http://poe.invalid", "its name was not found", id="no such name"),
+    ],
+)
+def test_what_was_never_sent_says_so(url: str, words: str) -> None:
+    with pytest.raises(NotReached, match=words) as caught:
+        asyncio.run(call(url))
+    assert "nothing was charged" in caught.value.message
+
+
+def test_a_peer_that_speaks_no_tls_is_not_reached() -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    error = asyncio.run(error_from(plain, scheme="https"))
+    assert isinstance(error, NotReached)
+    assert "TLS" in error.message
+
+
+def every(kind: type[BaseException]) -> Iterator[type[BaseException]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from every(below)
+
+
+@pytest.mark.parametrize("kind", [*every(httpx.HTTPError), *every(httpx.StreamError), httpx.InvalidURL])
+def test_every_exception_of_httpx_has_a_row_of_its_own_or_of_its_parent(kind: type[BaseException]) -> None:
+    assert issubclass(kind, faults.KNOWN)
+
+
+@pytest.mark.parametrize("kind", [*every(aiohttp.ClientError), aiohttp.InvalidURL])
+def test_every_exception_of_aiohttp_has_a_row(kind: type[BaseException]) -> None:
+    if not kind.__module__.startswith("aiohttp"):
+        pytest.skip("a subclass that another test made")
+    assert issubclass(kind, faults.KNOWN)
+
+
+def test_no_row_of_the_table_is_hidden_by_one_above_it() -> None:
+    for place, (kind, _) in enumerate(faults.TABLE):
+        above = [other for other, _ in faults.TABLE[:place]]
+        assert not issubclass(kind, tuple(above)), kind
