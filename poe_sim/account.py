@@ -35,7 +35,7 @@ class AccountCall:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         record = self._poe.log.arrived(request, self._poe.now())
-        await send_out(self._steps(request, record), self._poe, record, scope=scope, receive=receive, send=send)
+        await send_out(self._steps(request, record), self._poe, record, asgi=(scope, receive, send))
 
     def _steps(self, request: Request, record: Record) -> faults.Steps:
         _, active = self._poe.demands.take(None, record.path, request.headers, "")

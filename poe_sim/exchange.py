@@ -40,17 +40,11 @@ class ModelCall:
             raw = await request.body()
         except ClientDisconnect:
             record.left(self._poe.now())
+            self._poe.notify()
             return
-        self._poe.notify()
         exchange = Exchange(self._poe, self._dialect, record, request.headers)
         steps = exchange.steps(raw)
-        try:
-            progress, whole = await send_out(steps, self._poe, record, scope=scope, receive=receive, send=send)
-        except BaseException:
-            exchange.book(Progress(), whole=False)
-            raise
-        exchange.book(progress, whole=whole)
-        self._poe.notify()
+        await send_out(steps, self._poe, record, asgi=(scope, receive, send), book=exchange.book)
 
 
 class Exchange:
@@ -159,12 +153,12 @@ class Exchange:
         body = orjson.dumps(self._dialect.write(turn))
         yield from one_piece(body, answer_headers(self._poe, self.record), whole=whole)
 
-    def book(self, progress: Progress, *, whole: bool) -> None:
+    def book(self, progress: Progress) -> None:
         """Write down what the request cost: a stream that ended early pays for what had left."""
         if self._booking is None:
             return
         row, card, used = self._booking
-        if not whole and self._streams and progress.status is not None:
+        if not progress.whole and self._streams and progress.status is not None:
             used = replace(used, completion=min(used.completion, progress.deltas))
         bill = prices.charge(card, used, off_catalogue=self._poe.settings.off_catalogue)
         delay = random.uniform(*self._dialect.settles) * self._poe.settings.settle_scale

@@ -218,7 +218,7 @@ def _joined(steps: Steps, _args: Directive) -> Iterator[Step]:
             kept.append(step.data)
         else:
             yield step
-    yield Frame("delta", b"".join(kept))
+    yield Frame("done", b"".join(kept))
 
 
 def _comments(steps: Steps, _args: Directive) -> Iterator[Step]:

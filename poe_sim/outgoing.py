@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from starlette.types import Receive, Scope, Send
 
@@ -44,14 +44,30 @@ def false_answer(active: tuple[Directive, ...]) -> Refusal | faults.Steps | None
 
 
 async def send_out(
-    steps: faults.Steps, poe: Poe, record: Record, *, scope: Scope, receive: Receive, send: Send
-) -> tuple[Progress, bool]:
-    """Play the steps; how far they got, and whether to the end. The record learns how it went."""
-    progress, wire = Progress(), Wire(scope, send)
-    with poe.log.flight():
-        whole = await unless_gone(play(steps, wire, progress), receive)
-    record.status, record.finished_at = progress.status, poe.now()
-    if not (whole or wire.broken or progress.said_all):
-        record.left(poe.now())
+    steps: faults.Steps,
+    poe: Poe,
+    record: Record,
+    *,
+    asgi: tuple[Scope, Receive, Send],
+    book: Callable[[Progress], None] = lambda _progress: None,
+) -> None:
+    """Play the steps for as long as the client listens; the record and the books learn how it went."""
+    scope, receive, send = asgi
+    log = poe.log
+
+    def closing(progress: Progress) -> None:
+        record.status, record.finished_at = progress.status, poe.now()
+        book(progress)
+        log.in_flight -= 1
+        poe.notify()
+
+    progress, wire = Progress(closing), Wire(scope, send)
+    log.in_flight += 1
     poe.notify()
-    return progress, whole
+    try:
+        heard = await unless_gone(play(steps, wire, progress), receive)
+    finally:
+        progress.close(whole=False)
+    if not (heard or wire.broken or progress.whole):
+        record.left(poe.now())
+        poe.notify()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -70,15 +69,6 @@ class Log:
         )
         self.records.append(record)
         return record
-
-    @contextmanager
-    def flight(self) -> Iterator[None]:
-        """Count a request as being answered."""
-        self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
 
 
 async def unless_gone(work: Coroutine[Any, Any, None], receive: Receive) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,12 +39,20 @@ Step = Start | Frame | Pause | Break
 
 @dataclass(slots=True)
 class Progress:
-    """How far an answer got."""
+    """How far an answer got, and the one moment at which it is written down."""
 
+    closing: Callable[[Progress], None]
+    """Called once, before the bytes that tell the client that it is over: who has an answer finds it in the books."""
     deltas: int = 0
     status: int | None = None
-    said_all: bool = False
-    """Whether the last frame left: a client may close before the connection's own end of the answer."""
+    whole: bool = False
+    """Whether the last frame left (or is about to): a client may well close on it."""
+    closed: bool = False
+
+    def close(self, *, whole: bool) -> None:
+        if not self.closed:
+            self.closed, self.whole = True, whole
+            self.closing(self)
 
 
 async def play(steps: Iterable[Step], wire: Wire, progress: Progress) -> None:
@@ -56,13 +64,16 @@ async def play(steps: Iterable[Step], wire: Wire, progress: Progress) -> None:
                 await wire.start(status, headers)
             case Frame(kind, data):
                 progress.deltas += kind == "delta"
+                if kind in {"done", "tail"}:
+                    progress.close(whole=True)
                 await wire.write(data)
-                progress.said_all = kind in {"done", "tail"}
                 await asyncio.sleep(0)
             case Pause(seconds):
                 await asyncio.sleep(seconds)
             case Break(how, data):
+                progress.close(whole=False)
                 await _break(how, data, wire)
+    progress.close(whole=True)
     await wire.end()
 
 
