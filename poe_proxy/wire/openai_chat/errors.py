@@ -1,7 +1,7 @@
 """Errors in OpenAI's shape: reading Poe's, whatever they look like, and writing ours.
 
-Poe documents an integer ``code``, but real bodies mostly lack it; a message may hold the provider's whole error as a JSON
-string; gateways answer in HTML. So the HTTP status decides first and ``type`` second.
+Poe documents an integer ``code``, but real bodies mostly lack it; a message may hold the provider's whole error as a
+JSON string; gateways answer in HTML. So the HTTP status decides first and ``type`` second.
 """
 
 import re
@@ -106,11 +106,27 @@ def _plain(body: bytes) -> str:
 
 def _unwrap(body: Any) -> Json:
     """The innermost error object: an error's message may itself be a JSON string that holds the provider's error."""
-    error = body.get("error", body) if isinstance(body, dict) else {"message": str(body)}
+    if isinstance(body, list) and body:
+        body = body[0]  # as Google has it
+    error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return {"message": str(error)}
+        return {"message": "" if error is None else str(error)}
+    if not error.get("message") and error.get("detail"):
+        return {**error, "message": _detail(error["detail"])}
     inner = _inner(error.get("message"))
     return error if inner is None else {**error, **_unwrap(inner)}
+
+
+def _detail(detail: Any) -> str:
+    """What FastAPI says instead of a message: a text, or pydantic's list of places and faults."""
+    if not isinstance(detail, list):
+        return str(detail)
+    return "; ".join(_fault(fault) if isinstance(fault, dict) else str(fault) for fault in detail)
+
+
+def _fault(fault: Json) -> str:
+    place = ".".join(str(step) for step in fault.get("loc") or ())
+    return f"{place}: {fault.get('msg')}" if place else str(fault.get("msg"))
 
 
 def _inner(message: Any) -> Json | None:
