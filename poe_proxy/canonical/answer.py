@@ -8,6 +8,7 @@ from poe_proxy.canonical.events import (
     Event,
     Failed,
     Finished,
+    Opaque,
     Reasoning,
     Refusal,
     Started,
@@ -32,7 +33,10 @@ class Call:
 
 @dataclass(slots=True)
 class Answer:
-    """What the events add up to. A text that never came is None, one that came empty is ``""``."""
+    """What the events add up to. A text that never came is None, one that came empty is ``""``.
+
+    ``body`` is the whole answer as its own dialect wrote it; ``opaque`` are the frames of what only that dialect knows.
+    """
 
     id: str = ""
     created: int = 0
@@ -45,6 +49,7 @@ class Answer:
     usage: Usage | None = None
     usage_frame: Json | None = None
     body: Json | None = None
+    opaque: list[Json] = field(default_factory=list)
     error: ProxyError | None = None
 
 
@@ -75,5 +80,7 @@ def _add(answer: Answer, event: Event) -> None:
             answer.finish = event.reason
         case Used():
             answer.usage, answer.usage_frame = event.usage, event.frame
+        case Opaque():
+            answer.opaque.append(event.frame)
         case Failed():
             answer.error = event.error

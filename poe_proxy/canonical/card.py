@@ -1,4 +1,4 @@
-"""What is known of one model. It does not know where the facts came from (catalogue, models.yaml or nothing but a name)."""
+"""What is known of one model. It does not know where the facts came from (catalogue, models.yaml, a mere name)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

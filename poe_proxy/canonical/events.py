@@ -13,7 +13,7 @@ from poe_proxy.canonical.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The answer begins. ``answer`` is the whole body where Poe answered without streaming; ``created`` is Unix seconds."""
+    """The answer begins. ``answer`` is the whole body where Poe did not stream it; ``created`` is Unix seconds."""
 
     id: str
     created: int

@@ -9,8 +9,8 @@ from poe_proxy.canonical.json import Json
 class Request:
     """A validated request.
 
-    ``body`` is the caller's own JSON in ``dialect``; it is never changed in place, so that what was said can be edited on
-    the way to Poe instead of being rebuilt. ``stream`` is None where the caller left it open.
+    ``body`` is the caller's own JSON in ``dialect``; it is never changed in place, so that what was said can be edited
+    on the way to Poe instead of being rebuilt. ``stream`` is None where the caller left it open.
     """
 
     dialect: str

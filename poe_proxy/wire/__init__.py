@@ -1,1 +1,1 @@
-"""How it is said: one folder per dialect, always the same files and verbs. Pure: bytes and JSON in, canonical out, and back."""
+"""How it is said: a folder per dialect, always the same files and verbs. Pure: bytes and JSON in, canonical out."""

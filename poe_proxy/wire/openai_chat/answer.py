@@ -123,6 +123,8 @@ def _first_choice(body: Json) -> Json:
 
 def _message(answer: Answer, said: Any) -> Json:
     message = dict(as_object(said))
+    for frame in answer.opaque:
+        message.update(frame["choices"][0]["delta"])
     message.update(role="assistant", content=answer.text)
     for key in ("reasoning", "reasoning_content", "tool_calls"):
         message.pop(key, None)

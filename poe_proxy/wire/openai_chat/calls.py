@@ -1,7 +1,7 @@
 """Tool calls as they come in pieces. It decides which call a piece belongs to and nothing else.
 
-Poe leaves ``index`` out for some models, sends the same index for parallel calls, several calls in one piece, arguments as
-an object, or all arguments so far instead of the new ones; ids may be missing, and may be thousands of characters long.
+Poe leaves ``index`` out for some models, sends the same index for parallel calls, several calls in one piece, arguments
+as an object, or all arguments so far instead of the new ones; ids may be missing, or thousands of characters long.
 """
 
 from dataclasses import dataclass, field
@@ -48,6 +48,10 @@ class CallAssembler:
     def all_whole(self) -> bool:
         """Whether there are calls and the arguments of each are complete JSON."""
         return bool(self._calls) and all(_is_json(call.arguments) for call in self._calls)
+
+    def without_arguments(self) -> list[int]:
+        """The calls whose arguments never came: a function that takes none is called so by some models."""
+        return [index for index, call in enumerate(self._calls) if not call.arguments]
 
     def _begin(self, piece: Json, function: Json, arguments: str, answer_id: str) -> tuple[ToolCall, Json]:
         index = len(self._calls)

@@ -8,7 +8,7 @@ _MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138
 
 
 def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:
-    """A chunk of its own with ``delta``, beside whatever else ``around`` and ``choice`` (a chunk's or a body's) hold."""
+    """A chunk of its own with ``delta``, beside what else ``around`` and ``choice`` (a chunk's or a body's) hold."""
     made = {key: value for key, value in around.items() if key != "usage"}
     kept = {key: value for key, value in (choice or {}).items() if key not in ("delta", "message")}
     made["choices"] = [{**kept, "index": 0, "delta": delta, "finish_reason": finish}]

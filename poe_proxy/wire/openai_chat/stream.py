@@ -1,7 +1,7 @@
 """A chat completions stream: Poe's bytes to events, and events to the client's bytes.
 
-The reader gives each event a frame of its own and mends what is odd in it; the writer sends the frame back, with the model
-the client asked for. What a frame says beyond our events stays in it.
+The reader gives each event a frame of its own and mends what is odd in it; the writer sends the frame back, with the
+model the client asked for. What a frame says beyond our events stays in it.
 """
 
 from typing import Any
@@ -128,6 +128,7 @@ class Reader:
             events += self._deltas(chunk, delta)
         reason = choice.get("finish_reason")
         if reason is not None and not self._finished:
+            events += [self._no_arguments(index, chunk) for index in self._calls.without_arguments()]
             legal = legal_finish(reason, has_calls=len(self._calls) > 0)
             events.append(self._finish(legal, framed(chunk, {}, {**choice, "logprobs": None}, finish=legal)))
         if isinstance(usage, dict):
@@ -172,7 +173,7 @@ class Reader:
         return events
 
     def _reasoning(self, delta: Json) -> str:
-        """One reasoning field. Poe's bots send the same text as ``reasoning`` too; the first name seen is the one read."""
+        """One reasoning field. Poe's bots send the same text as ``reasoning`` too; the first name seen is read."""
         for key in ("reasoning_content", "reasoning"):
             value = delta.get(key)
             if value and isinstance(value, str) and self._reasoning_key in (None, key):
@@ -186,6 +187,11 @@ class Reader:
         if isinstance(event, ToolCall):
             return ToolCall(event.index, event.id, event.name, event.arguments, frame)
         return ToolArguments(event.index, event.arguments, frame)
+
+    def _no_arguments(self, index: int, chunk: Json) -> ToolArguments:
+        """An empty object where no arguments came, since clients parse what they get."""
+        piece = {"index": index, "function": {"arguments": "{}"}}
+        return ToolArguments(index, "{}", framed(chunk, {"tool_calls": [piece]}))
 
     def _finish(self, reason: str, frame: Json | None) -> Finished:
         self._finished = True
