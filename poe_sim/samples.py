@@ -50,18 +50,21 @@ def _value(schema: Any, root: Schema, name: str, depth: int) -> Any:
     return _typed(schema, root, name, depth)
 
 
-def _resolved(schema: Schema, root: Schema) -> Schema:
-    target: Any = schema
-    if "$ref" in schema:
-        target = root
-        for step in schema["$ref"].lstrip("#/").split("/"):
-            target = target.get(step, {}) if step else target
+def _resolved(schema: Schema, root: Schema, depth: int = 0) -> Schema:
+    target = _referred(schema["$ref"], root) if "$ref" in schema else schema
     merged: Schema = dict(target)
-    for part in target.get("allOf", ()):
-        resolved = _resolved(part, root)
+    for part in target.get("allOf", ()) if depth < _MAX_DEPTH else ():
+        resolved = _resolved(part, root, depth + 1)
         properties = {**merged.get("properties", {}), **resolved.get("properties", {})}
         merged = {**merged, **resolved} | ({"properties": properties} if properties else {})
     return merged
+
+
+def _referred(pointer: str, root: Schema) -> Schema:
+    target: Any = root
+    for step in filter(None, pointer.lstrip("#").split("/")):
+        target = target[int(step)] if isinstance(target, list) else target.get(step, {})
+    return target if isinstance(target, dict) else {}
 
 
 def _typed(schema: Schema, root: Schema, name: str, depth: int) -> Any:

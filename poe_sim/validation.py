@@ -109,7 +109,7 @@ def _wrong_messages(messages: Any) -> Iterator[Refusal]:
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
             yield refusals.invalid(f"Invalid 'messages[{place}]': must be an object.", param="messages")
-        elif message.get("role") not in ROLES:
+        elif not isinstance(message.get("role"), str) or message["role"] not in ROLES:
             yield _wrong_role(place, message.get("role"))
 
 

@@ -17,6 +17,7 @@ from poe_sim.dialects.dialect import (
     limit_of,
     object_in,
     objects_in,
+    string_in,
     strings_in,
     text_of,
 )
@@ -44,7 +45,7 @@ def read(body: Json) -> Prompt:
         tool_result=_tool_result(messages),
         tools=tuple(_tools(body.get("tools"))),
         tool_choice=_tool_choice(body.get("tool_choice")),
-        wants_json=wanted.get("type") in {"json_object", "json_schema"},
+        wants_json=string_in(wanted.get("type")) in {"json_object", "json_schema"},
         schema=object_in(wanted.get("json_schema")).get("schema"),
         max_tokens=limit_of(body, "max_completion_tokens", "max_tokens"),
         stops=(stops,) if isinstance(stops, str) else tuple(strings_in(stops)),

@@ -80,6 +80,11 @@ def strings_in(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
+def string_in(value: Any) -> str:
+    """`value` if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
 def limit_of(body: Json, *names: str) -> int | None:
     """The first output limit, in tokens, that the request names."""
     return next((body[name] for name in names if isinstance(body.get(name), int)), None)

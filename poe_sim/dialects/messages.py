@@ -20,6 +20,7 @@ from poe_sim.dialects.dialect import (
     named_frame,
     object_in,
     objects_in,
+    string_in,
     strings_in,
     text_of,
 )
@@ -62,7 +63,6 @@ _LEAST_BUDGET = 1024
 
 def read(body: Json) -> Prompt:
     messages = objects_in(body.get("messages"))
-    choice = object_in(body.get("tool_choice"))
     blocks = list(_blocks(body, messages))
     return Prompt(
         model=body["model"],
@@ -70,18 +70,25 @@ def read(body: Json) -> Prompt:
         turns=len(messages),
         last_user=_last_user(messages),
         tool_result=_tool_result(messages),
-        tools=tuple(
-            Tool(t["name"], object_in(t.get("input_schema"))) for t in objects_in(body.get("tools")) if "name" in t
-        ),
-        tool_choice=str(choice.get("name", "auto"))
-        if choice.get("type") == "tool"
-        else _CHOICES.get(choice.get("type", ""), "auto"),
+        tools=tuple(_tools(body)),
+        tool_choice=_tool_choice(object_in(body.get("tool_choice"))),
         max_tokens=limit_of(body, "max_tokens"),
         stops=tuple(strings_in(body.get("stop_sequences"))),
         stream=body.get("stream") is True,
         wants_reasoning=object_in(body.get("thinking")).get("type") == "enabled",
         cache_prefixes=tuple(_marked_prefixes(blocks)),
     )
+
+
+def _tools(body: Json) -> Iterator[Tool]:
+    for tool in objects_in(body.get("tools")):
+        if isinstance(tool.get("name"), str):
+            yield Tool(tool["name"], object_in(tool.get("input_schema")))
+
+
+def _tool_choice(choice: Json) -> str:
+    kind = string_in(choice.get("type"))
+    return string_in(choice.get("name")) if kind == "tool" else _CHOICES.get(kind, "auto")
 
 
 def _blocks(body: Json, messages: list[Json]) -> Iterator[tuple[str, bool]]:
@@ -150,7 +157,7 @@ def _wrong_messages(messages: Any) -> Iterator[Refusal]:
         yield invalid("messages: at least one message is required")
         return
     for place, message in enumerate(messages):
-        if object_in(message).get("role") not in {"user", "assistant"}:
+        if string_in(object_in(message).get("role")) not in {"user", "assistant"}:
             yield invalid(f"messages.{place}.role: Input should be 'user' or 'assistant'")
 
 
@@ -158,7 +165,7 @@ def _wrong_thinking(body: Json, card: Card) -> Iterator[Refusal]:
     thinking = object_in(body.get("thinking"))
     if thinking.get("type") != "enabled":
         return
-    budget = thinking.get("budget_tokens", 0)
+    budget = limit_of(thinking, "budget_tokens") or 0
     if card.id in _WITHOUT_THINKING:
         yield _nested(f"'{catalogue.anthropic_id(card.id)}' does not support thinking.")
     elif budget < _LEAST_BUDGET:

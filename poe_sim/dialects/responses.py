@@ -10,7 +10,7 @@ from poe_sim import catalogue, refusals
 from poe_sim.answer import Answer, Call, Json, Prompt, Tool, Turn
 from poe_sim.catalogue import Card
 from poe_sim.dialects import responses_stream
-from poe_sim.dialects.dialect import Dialect, Frame, limit_of, object_in, objects_in, text_of
+from poe_sim.dialects.dialect import Dialect, Frame, limit_of, object_in, objects_in, string_in, text_of
 from poe_sim.refusals import Refusal, invalid
 from poe_sim.settings import Settings
 
@@ -65,7 +65,7 @@ def read(body: Json) -> Prompt:
         tool_result=_tool_result(items),
         tools=tuple(_tools(body)),
         tool_choice=_tool_choice(body.get("tool_choice")),
-        wants_json=wanted.get("type") in {"json_object", "json_schema"},
+        wants_json=string_in(wanted.get("type")) in {"json_object", "json_schema"},
         schema=wanted.get("schema"),
         max_tokens=limit_of(body, "max_output_tokens"),
         stream=body.get("stream") is True,
