@@ -151,7 +151,10 @@ class Exchange:
         if turn.answer.rate:
             yield Pause(turn.usage.completion / turn.answer.rate)
         body = orjson.dumps(self._dialect.write(turn))
-        yield from one_piece(body, answer_headers(self._poe, self.record), whole=whole)
+        headers = answer_headers(self._poe, self.record)
+        if turn.backend == "direct" and self.record.path != MESSAGES:
+            headers["content-type"] = "application/json; charset=utf-8"
+        yield from one_piece(body, headers, whole=whole)
 
     def book(self, progress: Progress) -> None:
         """Write down what the request cost: a stream that ended early pays for what had left."""

@@ -187,8 +187,18 @@ def _usage(turn: Turn) -> Json:
     }
     if turn.backend == "direct":
         usage |= {
-            "completion_tokens_details": {"reasoning_tokens": used.reasoning, "text_tokens": None},
-            "prompt_tokens_details": {"audio_tokens": None, "cached_tokens": used.cached},
+            "completion_tokens_details": {
+                "reasoning_tokens": used.reasoning,
+                "text_tokens": None,
+                "image_tokens": None,
+            },
+            "prompt_tokens_details": {
+                "audio_tokens": None,
+                "cached_tokens": used.cached,
+                "text_tokens": None,
+                "image_tokens": None,
+                "video_tokens": None,
+            },
         }
     return usage
 

@@ -30,28 +30,10 @@ from poe_sim.settings import Settings
 _WORDS = re.compile(r"\S+\s*|\s+")
 _PIECE = 12
 """Characters of a tool's input in one delta."""
-_FIELDS = frozenset(
-    [
-        "model",
-        "messages",
-        "max_tokens",
-        "system",
-        "tools",
-        "tool_choice",
-        "temperature",
-        "top_p",
-        "top_k",
-        "stop_sequences",
-        "metadata",
-        "thinking",
-        "stream",
-        "service_tier",
-        "output_config",
-        "context_management",
-        "container",
-        "mcp_servers",
-    ]
-)
+_NEEDED = frozenset({"model", "messages", "max_tokens"})
+_SAMPLING = frozenset({"temperature", "top_p", "top_k", "stop_sequences", "thinking", "output_config"})
+_TOOLING = frozenset({"tools", "tool_choice", "mcp_servers", "container", "context_management"})
+_FIELDS = _NEEDED | _SAMPLING | _TOOLING | {"system", "metadata", "stream", "service_tier"}
 _CHOICES = {"any": "required", "auto": "auto", "none": "none"}
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 _WITHOUT_THINKING = frozenset({"claude-haiku-3", "claude-haiku-3.5"})

@@ -15,38 +15,12 @@ from poe_sim.refusals import Refusal, invalid
 from poe_sim.settings import Settings
 
 PATH = "/v1/responses"
-_FIELDS = frozenset(
-    [
-        "model",
-        "input",
-        "instructions",
-        "stream",
-        "stream_options",
-        "max_output_tokens",
-        "max_tool_calls",
-        "temperature",
-        "top_p",
-        "top_logprobs",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "reasoning",
-        "text",
-        "store",
-        "metadata",
-        "previous_response_id",
-        "include",
-        "truncation",
-        "user",
-        "service_tier",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "background",
-        "prompt",
-        "conversation",
-    ]
-)
+_ASKING = frozenset({"model", "input", "instructions", "prompt", "conversation", "previous_response_id", "include"})
+_SAMPLING = frozenset({"max_output_tokens", "temperature", "top_p", "top_logprobs", "reasoning", "text", "truncation"})
+_TOOLING = frozenset({"tools", "tool_choice", "parallel_tool_calls", "max_tool_calls"})
+_HANDLING = frozenset({"stream", "stream_options", "store", "metadata", "user", "service_tier", "background"})
+_CACHING = frozenset({"prompt_cache_key", "prompt_cache_retention", "safety_identifier"})
+_FIELDS = _ASKING | _SAMPLING | _TOOLING | _HANDLING | _CACHING
 
 
 # --- requests -------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 import poe_sim
+from poe_sim import faults, refusals, script
 
 HOUSE = Path(poe_sim.__file__).parent
 HELLO = {"model": "glm-5", "messages": [{"role": "user", "content": "hello"}]}
@@ -170,6 +172,12 @@ def _patiently(url: str) -> httpx.Response:
     transport = httpx.HTTPTransport(retries=8)
     with httpx.Client(transport=transport, trust_env=False) as pool:
         return pool.get(url)
+
+
+def test_its_readme_names_every_script_fault_and_style() -> None:
+    text = (HOUSE / "README.md").read_text()
+    named = set(re.findall(r"`([^`\s]+)", text))
+    assert {*script.SCRIPTS, *faults.NAMES, *refusals.PARAMETER_STYLES} <= named
 
 
 def test_it_imports_nothing_of_the_proxy() -> None:
