@@ -1,4 +1,4 @@
-"""What all tests share: the guard against the outside, a stand-in Poe and the real proxy in front of it, on real sockets."""
+"""What all tests share: a guard against the outside, a stand-in Poe and the real proxy in front of it, on sockets."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ from openai import OpenAI
 
 import poe_sim
 from tests.running import Proxy, running_proxy
+from tests.talk import reset
 
 _OFFLINE = Path(__file__).parent / "offline"
 sys.path.insert(0, str(_OFFLINE))
@@ -34,6 +35,31 @@ def proxy(poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory) -> I
     """The proxy with its default settings in front of ``poe``."""
     with running_proxy(poe.base_url, tmp_path_factory.mktemp("data")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def _poe_of_module() -> Iterator[poe_sim.SimServer]:
+    with poe_sim.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def _proxy_of_module(_poe_of_module: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    with running_proxy(_poe_of_module.base_url, tmp_path_factory.mktemp("data")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_poe(_poe_of_module: poe_sim.SimServer) -> poe_sim.SimServer:
+    """A stand-in whose queue of faults and list of requests belong to one test."""
+    reset(_poe_of_module)
+    return _poe_of_module
+
+
+@pytest.fixture
+def own_proxy(own_poe: poe_sim.SimServer, _proxy_of_module: Proxy) -> Proxy:
+    """A proxy with its default settings in front of ``own_poe``; it remembers what it learned in this module."""
+    return _proxy_of_module
 
 
 @pytest.fixture

@@ -69,6 +69,11 @@ def queue(poe: SimServer, fault: str, times: int = 1, **where: str) -> None:
     ).raise_for_status()
 
 
+def reset(poe: SimServer) -> None:
+    """Let Poe forget requests, charges and queued faults."""
+    httpx.post(f"{poe.base_url}/_sim/reset", trust_env=False).raise_for_status()
+
+
 def arrived(poe: SimServer) -> list[Json]:
     """The chat requests that Poe saw, oldest first."""
     seen = httpx.get(f"{poe.base_url}/_sim/requests", trust_env=False).json()["requests"]

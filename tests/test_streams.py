@@ -1,6 +1,6 @@
 """Streams on real sockets: what leaves when, what is repeated, and how a stream ends that does not end well."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import openai
 import pytest
@@ -10,18 +10,6 @@ from tests.running import Proxy
 from tests.talk import arrived, chat, frames, open_stream, post, queue, text_of
 
 StartProxy = Callable[..., Proxy]
-
-
-@pytest.fixture
-def own_poe() -> Iterator[poe_sim.SimServer]:
-    """A stand-in whose queue of faults and list of requests belong to one test."""
-    with poe_sim.running() as server:
-        yield server
-
-
-@pytest.fixture
-def own_proxy(own_poe: poe_sim.SimServer, start_proxy: StartProxy) -> Proxy:
-    return start_proxy(own_poe.base_url)
 
 
 # --- the status line and pings --------------------------------------------------------------------------------------

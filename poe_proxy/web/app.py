@@ -19,9 +19,34 @@ from poe_proxy.web.gate import Gate
 from poe_proxy.web.house import opened, report_of
 from poe_proxy.web.lifeline import Closing
 from poe_proxy.web.respond import error_response
+from poe_proxy.wire.openai_chat.validate import ROLES
 
 Endpoint = Callable[[WebRequest], Awaitable[Response]]
 _EXPOSED = ("x-request-id", "x-poe-attempts", "x-poe-changes")
+_MESSAGE = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {"role": {"enum": sorted(ROLES)}, "content": {"description": "a string or a list of parts"}},
+}
+_CHAT_SCHEMA = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "description": "An OpenAI chat completions request; fields beyond these are fitted to the model.",
+                    "required": ["model", "messages"],
+                    "properties": {
+                        "model": {"type": "string", "minLength": 1},
+                        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
+                        "stream": {"type": "boolean"},
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -65,13 +90,12 @@ def _add_routes(app: FastAPI) -> None:
 
 
 def _route(app: FastAPI, path: str, endpoint: Endpoint, method: str, *, shown: bool = True) -> None:
+    extra = _CHAT_SCHEMA if endpoint is chat.chat_completions else None
     app.add_api_route(
-        path,
-        endpoint,
-        methods=[method, "HEAD"] if method == "GET" else [method],
-        include_in_schema=shown,
-        response_model=None,
+        path, endpoint, methods=[method], include_in_schema=shown, response_model=None, openapi_extra=extra
     )
+    if method == "GET":
+        app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, response_model=None)
 
 
 async def _proxy_error(request: WebRequest, error: Exception) -> Response:

@@ -14,6 +14,8 @@ from poe_proxy.canonical.request import Request
 from poe_proxy.wire.openai_chat import DIALECT
 from poe_proxy.wire.openai_chat.validate import validate
 
+_MAX_DEPTH = 200
+
 
 def parse(data: bytes) -> Request:
     """Read and validate a client's body. Raises BadRequest, which names the field at fault."""
@@ -50,9 +52,12 @@ def _json(data: bytes) -> Any:
     if not data.strip():
         raise BadRequest("The request body is empty: send a JSON object with `model` and `messages`.")
     try:
-        return orjson.loads(data)
+        body = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The request body is not valid JSON: {error}.", code="invalid_json") from error
+    if data.count(b"{") + data.count(b"[") > _MAX_DEPTH:
+        encode(body)  # reading goes deeper than writing: better refused here than in the middle of things
+    return body
 
 
 def _message(message: Json) -> Json:
