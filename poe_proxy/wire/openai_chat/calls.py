@@ -12,6 +12,9 @@ import orjson
 from poe_proxy.canonical.events import ToolArguments, ToolCall
 from poe_proxy.canonical.json import Json, as_object
 
+_SAID_ONCE = frozenset({"id", "type", "name"})
+"""What belongs to a call's beginning alone; the SDK adds up what is said again."""
+
 
 @dataclass(slots=True)
 class _Open:
@@ -74,9 +77,12 @@ class CallAssembler:
             arguments = arguments[len(so_far) :]  # cumulative: no JSON goes on with its own beginning
         call.pieces.append(arguments)
         return ToolArguments(index, arguments), {
-            **piece,
+            **{key: value for key, value in piece.items() if key not in _SAID_ONCE},
             "index": index,
-            "function": {**function, "arguments": arguments},
+            "function": {
+                **{key: value for key, value in function.items() if key not in _SAID_ONCE},
+                "arguments": arguments,
+            },
         }
 
     def _place(self, piece: Json, name: str) -> int | None:

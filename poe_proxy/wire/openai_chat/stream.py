@@ -31,6 +31,10 @@ from poe_proxy.wire.openai_chat.reasons import legal_finish, read_usage, whole_u
 
 DONE = b"[DONE]"
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
+_MISSING = object()
+_AROUND = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "error"}
+)
 
 
 class Reader:
@@ -48,6 +52,8 @@ class Reader:
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that ``data`` completes."""
+        if self.done:
+            return []
         try:
             frames = self._frames.feed(data)
         except sse.FrameTooLarge as error:
@@ -89,12 +95,13 @@ class Reader:
         try:
             chunk = orjson.loads(frame.data)
         except orjson.JSONDecodeError:
+            chunk = frame.data.decode("utf-8", "replace")
+        if frame.name == b"error":
+            return self._fail(errors.read_in_stream(chunk))
+        if not isinstance(chunk, dict):
             self.garbled += 1  # nothing to show for it; whether the answer is whole is told by its finish
             return []
-        if not isinstance(chunk, dict):
-            self.garbled += 1
-            return []
-        if chunk.get("error") or frame.name == b"error":
+        if chunk.get("error"):
             return self._fail(errors.read_in_stream(chunk))
         return self._chunk(chunk)
 
@@ -110,16 +117,22 @@ class Reader:
         if (
             text
             and self._id is not None
-            and len(delta) == 1 + ("role" in delta)  # some backends say the role every time
-            and choice.get("finish_reason") is None
+            and len(delta) == 1 + ("role" in delta)
+            and choice.get("finish_reason", _MISSING) is None
+            and choice.get("index") == 0
+            and "delta" in choice
+            and len(chunk["choices"]) == 1
             and usage is None
             and isinstance(text, str)
         ):
+            delta.pop("role", None)  # some backends say it every time, and the SDK adds it up
             return [Text(text, chunk)]  # nearly every frame of nearly every stream
         return self._split(chunk, choice, delta, usage)
 
     def _split(self, chunk: Json, choice: Json, delta: Json, usage: Any) -> list[Event]:
         """All that one frame says, in the legal order, each with a frame of its own."""
+        if not choice and not isinstance(usage, dict):
+            return self._beside(chunk)
         events = self._start(chunk)
         rest = {key: value for key, value in delta.items() if key not in _OURS and value is not None}
         if rest or choice.get("logprobs"):
@@ -135,6 +148,12 @@ class Reader:
             whole = whole_usage(usage)
             events.append(Used(read_usage(usage), {**chunk, "choices": [], "usage": whole}))
         return events
+
+    def _beside(self, chunk: Json) -> list[Event]:
+        """A chunk without a choice may still say what only this dialect knows; ahead of the answer Azure sends one."""
+        if self._id is None or chunk.keys() <= _AROUND:
+            return []
+        return [Opaque(framed(chunk, {}))]
 
     def _start(self, chunk: Json) -> list[Event]:
         if self._id is not None:

@@ -1,0 +1,458 @@
+"""Reading Poe's chat streams: each oddity that was seen, or that another proxy has stumbled over, by name."""
+
+from typing import Any, TypeGuard
+
+import pytest
+
+from poe_proxy import sse
+from poe_proxy.canonical.errors import OutOfPoints, PoeError, PoeFailed, RateLimited, StreamBroken
+from poe_proxy.canonical.events import (
+    Event,
+    Failed,
+    Finished,
+    Opaque,
+    Reasoning,
+    Refusal,
+    Started,
+    Text,
+    ToolArguments,
+    ToolCall,
+    Used,
+)
+from poe_proxy.canonical.usage import Usage
+from poe_proxy.wire.openai_chat.stream import Reader
+from tests.wire.chunks import DONE, Json, bare, calls, chunk, frame, piece, read, read_bytes, stream, usage, usage_chunk
+
+STARTED = Started("chatcmpl-1", 1774471078, "odd")
+ROLE = chunk({"role": "assistant", "content": ""})
+STOP = chunk(finish="stop")
+
+
+def between(*chunks: Json) -> list[Event]:
+    """What ``chunks`` say between the start of a stream and its good end."""
+    events = bare(read(ROLE, *chunks, STOP))
+    assert events[0] == STARTED
+    assert isinstance(events[-1], Finished)
+    return events[1:-1]
+
+
+def failure(events: list[Event]) -> Any:
+    """The error that the stream ended with."""
+    assert isinstance(events[-1], Failed)
+    assert [type(event) for event in events].count(Failed) == 1
+    return events[-1].error
+
+
+def _is_call(event: Event) -> TypeGuard[ToolCall | ToolArguments]:
+    return isinstance(event, ToolCall | ToolArguments)
+
+
+class TestText:
+    def test_a_plain_stream(self) -> None:
+        events = bare(read(ROLE, chunk({"content": "Good "}), chunk({"content": "day"}), STOP, usage_chunk()))
+        assert events == [STARTED, Text("Good "), Text("day"), Finished("stop"), Used(Usage(7, 4))]
+
+    def test_text_in_the_first_chunk(self) -> None:
+        events = bare(read(chunk({"role": "assistant", "content": "Hi"}), STOP))
+        assert events == [STARTED, Text("Hi"), Finished("stop")]
+
+    def test_everything_in_one_chunk(self) -> None:
+        delta = {"role": "assistant", "reasoning_content": "Hm.", "content": "Hi", **calls(piece(0, "a", "f", "{}"))}
+        assert bare(read(chunk(delta, "tool_calls", usage=usage()))) == [
+            STARTED,
+            Reasoning("Hm."),
+            Text("Hi"),
+            ToolCall(0, "a", "f", "{}"),
+            Finished("tool_calls"),
+            Used(Usage(7, 4)),
+        ]
+
+    def test_a_role_in_every_chunk(self) -> None:
+        assert between(*[chunk({"role": "assistant", "content": "a"})] * 2) == [Text("a"), Text("a")]
+
+    def test_content_in_parts(self) -> None:
+        parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "odd"}, "c", None]
+        assert between(chunk({"content": parts})) == [Text("ab")]
+
+    @pytest.mark.parametrize("nothing", [None, "", [], 3, {}])
+    def test_content_that_is_no_text_says_nothing(self, nothing: Any) -> None:
+        assert between(chunk({"content": nothing})) == []
+
+    def test_white_space_is_text(self) -> None:
+        assert between(chunk({"content": " "}), chunk({"content": "\n"})) == [Text(" "), Text("\n")]
+
+    def test_a_refusal(self) -> None:
+        assert between(chunk({"refusal": "Not "}), chunk({"refusal": "that."})) == [Refusal("Not "), Refusal("that.")]
+
+    def test_a_message_in_place_of_a_delta(self) -> None:
+        told = chunk(choices=[{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": None}])
+        assert between(told) == [Text("a")]
+
+    @pytest.mark.parametrize(
+        "choice",
+        [
+            {"delta": {"content": "a"}, "finish_reason": None},
+            {"index": 0, "message": {"content": "a"}, "finish_reason": None},
+            {"index": 2, "delta": {"content": "a"}},
+        ],
+    )
+    def test_the_frame_is_mended_where_the_choice_is_odd(self, choice: Json) -> None:
+        (text,) = [event for event in read(ROLE, chunk(choices=[choice]), STOP) if isinstance(event, Text)]
+        assert text.frame is not None
+        assert text.frame["choices"] == [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]
+
+    def test_a_second_choice_is_left_out(self) -> None:
+        both = [{"index": n, "delta": {"content": "a"}, "finish_reason": None} for n in (0, 1)]
+        (text,) = [event for event in read(ROLE, chunk(choices=both), STOP) if isinstance(event, Text)]
+        assert text.frame is not None
+        assert text.frame["choices"] == both[:1]
+
+
+class TestReasoning:
+    @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+    def test_under_either_name(self, name: str) -> None:
+        assert between(chunk({name: "Hm."}), chunk({"content": "a"})) == [Reasoning("Hm."), Text("a")]
+
+    def test_twice_in_one_chunk_counts_once(self) -> None:
+        assert between(chunk({"reasoning_content": "Hm.", "reasoning": "Hm."})) == [Reasoning("Hm.")]
+
+    def test_twice_in_chunks_of_their_own_counts_once(self) -> None:
+        doubled = [chunk({name: text}) for text in ("Hm. ", "Yes.") for name in ("reasoning", "reasoning_content")]
+        assert between(*doubled) == [Reasoning("Hm. "), Reasoning("Yes.")]
+
+    def test_null_under_one_name_counts_under_the_other(self) -> None:
+        assert between(chunk({"reasoning_content": None, "reasoning": "Hm."})) == [Reasoning("Hm.")]
+
+    def test_no_frame_says_reasoning_under_the_other_name(self) -> None:
+        events = read(ROLE, chunk({"reasoning": "Hm."}), chunk({"reasoning": "Hm.", "reasoning_content": "Hm."}), STOP)
+        frames = [event.frame for event in events if isinstance(event, Reasoning)]
+        assert [one["choices"][0]["delta"] for one in frames if one] == [{"reasoning_content": "Hm."}] * 2
+
+    def test_thinking_blocks_that_are_mostly_null_survive(self) -> None:
+        fields = {"provider_specific_fields": {"thinking_blocks": None}}
+        (text,) = [event for event in read(ROLE, chunk({"content": "a", **fields}), STOP) if isinstance(event, Text)]
+        assert text.frame is not None
+        assert text.frame["choices"][0]["delta"] == {"content": "a", **fields}
+
+
+class TestToolCalls:
+    def test_id_and_name_first_and_arguments_in_pieces(self) -> None:
+        told = [piece(0, "a", "f", ""), piece(0, arguments='{"x"'), piece(0, arguments=": 1}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f"),
+            ToolArguments(0, '{"x"'),
+            ToolArguments(0, ": 1}"),
+        ]
+
+    def test_name_and_arguments_in_one_chunk(self) -> None:
+        assert between(chunk(calls(piece(0, "a", "f", '{"x": 1}')))) == [ToolCall(0, "a", "f", '{"x": 1}')]
+
+    def test_several_calls_in_one_chunk(self) -> None:
+        assert between(chunk(calls(piece(0, "a", "f", "{}"), piece(1, "b", "g", "{}")))) == [
+            ToolCall(0, "a", "f", "{}"),
+            ToolCall(1, "b", "g", "{}"),
+        ]
+
+    def test_without_index_the_id_tells_calls_apart(self) -> None:
+        told = [piece(None, "a", "f", "{}"), piece(None, "b", "g", "{}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f", "{}"),
+            ToolCall(1, "b", "g", "{}"),
+        ]
+
+    def test_without_index_and_id_arguments_belong_to_the_newest_call(self) -> None:
+        told = [piece(None, "a", "f", ""), piece(arguments='{"x":'), piece(arguments="1}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f"),
+            ToolArguments(0, '{"x":'),
+            ToolArguments(0, "1}"),
+        ]
+
+    def test_without_index_and_id_a_name_after_whole_arguments_begins_a_call(self) -> None:
+        told = [piece(name="f", arguments="{}"), piece(name="f", arguments="{}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "call_chatcmpl-1_0", "f", "{}"),
+            ToolCall(1, "call_chatcmpl-1_1", "f", "{}"),
+        ]
+
+    def test_parallel_calls_that_share_an_index(self) -> None:
+        told = [
+            piece(0, "a", "f", '{"x":'),
+            piece(0, arguments="1}"),
+            piece(0, "b", "f", '{"x":'),
+            piece(0, None, None, "2}"),
+        ]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f", '{"x":'),
+            ToolArguments(0, "1}"),
+            ToolCall(1, "b", "f", '{"x":'),
+            ToolArguments(1, "2}"),
+        ]
+
+    def test_pieces_of_two_calls_in_turn(self) -> None:
+        told = [piece(0, "a", "f", ""), piece(1, "b", "g", ""), piece(0, arguments="{}"), piece(1, arguments="[]")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f"),
+            ToolCall(1, "b", "g"),
+            ToolArguments(0, "{}"),
+            ToolArguments(1, "[]"),
+        ]
+
+    def test_indexes_that_begin_late_and_have_gaps(self) -> None:
+        told = [piece(3, "a", "f", "{"), piece(7, "b", "g", "{"), piece(3, arguments="}"), piece(7, arguments="}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f", "{"),
+            ToolCall(1, "b", "g", "{"),
+            ToolArguments(0, "}"),
+            ToolArguments(1, "}"),
+        ]
+
+    def test_the_id_in_every_piece(self) -> None:
+        told = [piece(0, "a", "f", "{"), piece(0, "a", None, "}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [ToolCall(0, "a", "f", "{"), ToolArguments(0, "}")]
+
+    def test_what_a_call_begins_with_is_said_once(self) -> None:
+        told = [piece(0, "a", "f", "{"), piece(0, "a", "f", "}")]
+        frames = [event.frame for event in read(ROLE, *(chunk(calls(one)) for one in told)) if _is_call(event)]
+        assert [one["choices"][0]["delta"]["tool_calls"] for one in frames if one] == [
+            [piece(0, "a", "f", "{")],
+            [piece(0, arguments="}")],
+        ]
+
+    def test_cumulative_arguments(self) -> None:
+        told = [piece(0, "a", "f", ""), *(piece(0, "a", "f", '{"x": "y"}'[:end]) for end in (3, 7, 10))]
+        events = between(*(chunk(calls(one)) for one in told))
+        assert "".join(e.arguments for e in events if _is_call(e)) == '{"x": "y"}'
+
+    def test_arguments_that_repeat_themselves_are_not_cumulative(self) -> None:
+        told = [piece(0, "a", "f", '{"x": "'), *[piece(0, arguments="ha")] * 3, piece(0, arguments='"}')]
+        events = between(*(chunk(calls(one)) for one in told))
+        assert "".join(e.arguments for e in events if _is_call(e)) == '{"x": "hahaha"}'
+
+    def test_arguments_as_an_object(self) -> None:
+        assert between(chunk(calls(piece(0, "a", "f", {"x": [1, "é"]})))) == [ToolCall(0, "a", "f", '{"x":[1,"é"]}')]
+
+    @pytest.mark.parametrize("arguments", [None, ""])
+    def test_arguments_that_never_come_are_an_empty_object(self, arguments: str | None) -> None:
+        events = bare(read(ROLE, chunk(calls(piece(0, "a", "f", arguments))), chunk(finish="tool_calls")))
+        assert events[1:] == [ToolCall(0, "a", "f"), ToolArguments(0, "{}"), Finished("tool_calls")]
+
+    def test_no_id_gets_one(self) -> None:
+        assert between(chunk(calls(piece(0, None, "f", "{}")))) == [ToolCall(0, "call_chatcmpl-1_0", "f", "{}")]
+
+    def test_an_id_of_thousands_of_characters_is_kept(self) -> None:
+        id_ = "call_" + "aZ9+/=|~:é" * 500
+        assert between(chunk(calls(piece(0, id_, "f", "{}")))) == [ToolCall(0, id_, "f", "{}")]
+
+    def test_a_thought_signature_stays_with_its_call(self) -> None:
+        signed = {**piece(0, "a", "f", "{}"), "extra_content": {"google": {"thought_signature": "CiwB+/=="}}}
+        (call,) = [event for event in read(ROLE, chunk(calls(signed)), STOP) if isinstance(event, ToolCall)]
+        assert call.frame is not None
+        assert call.frame["choices"][0]["delta"]["tool_calls"] == [signed]
+
+    @pytest.mark.parametrize("nothing", [None, [], {}, 3, "f", [None, "f", 3]])
+    def test_tool_calls_that_hold_none_say_nothing(self, nothing: Any) -> None:
+        assert between(chunk({"tool_calls": nothing, "content": "a"})) == [Text("a")]
+
+    def test_a_piece_without_a_function_begins_a_call_without_a_name(self) -> None:
+        assert between(chunk(calls({"index": 0, "id": "a"})))[0] == ToolCall(0, "a", "")
+
+
+class TestTheFinish:
+    @pytest.mark.parametrize("said", ["stop", "tool_calls", "tool_use", "STOP", "end_turn", "odd"])
+    def test_after_a_call_it_is_tool_calls(self, said: str) -> None:
+        events = read(ROLE, chunk(calls(piece(0, "a", "f", "{}"))), chunk(finish=said))
+        assert bare(events)[-1] == Finished("tool_calls")
+
+    def test_in_the_same_chunk_as_the_call(self) -> None:
+        events = read(ROLE, chunk(calls(piece(0, "a", "f", "{}")), "stop"))
+        assert bare(events)[1:] == [ToolCall(0, "a", "f", "{}"), Finished("tool_calls")]
+
+    @pytest.mark.parametrize("said", ["length", "content_filter"])
+    def test_a_call_that_was_cut_short_says_so(self, said: str) -> None:
+        events = read(ROLE, chunk(calls(piece(0, "a", "f", '{"x'))), chunk(finish=said))
+        assert bare(events)[-1] == Finished(said)
+
+    def test_in_the_same_chunk_as_the_last_text(self) -> None:
+        assert bare(read(ROLE, chunk({"content": "a"}, "stop")))[1:] == [Text("a"), Finished("stop")]
+
+    def test_twice_counts_once(self) -> None:
+        assert bare(read(ROLE, STOP, STOP)) == [STARTED, Finished("stop")]
+
+    def test_missing_done_is_no_fault_after_it(self) -> None:
+        assert bare(read(ROLE, STOP, end=b"")) == [STARTED, Finished("stop")]
+
+    def test_the_frame_says_the_legal_word(self) -> None:
+        last = read(ROLE, chunk(finish="MAX_TOKENS"))[-1]
+        assert isinstance(last, Finished)
+        assert last.frame is not None
+        assert last.frame["choices"][0]["finish_reason"] == last.reason == "length"
+
+
+class TestUsage:
+    def test_in_a_chunk_of_its_own(self) -> None:
+        assert bare(read(ROLE, STOP, usage_chunk()))[1:] == [Finished("stop"), Used(Usage(7, 4))]
+
+    def test_in_the_chunk_of_the_finish(self) -> None:
+        assert bare(read(ROLE, chunk(finish="stop", usage=usage())))[1:] == [Finished("stop"), Used(Usage(7, 4))]
+
+    def test_before_the_finish(self) -> None:
+        assert bare(read(ROLE, usage_chunk(), STOP))[1:] == [Used(Usage(7, 4)), Finished("stop")]
+
+    def test_on_every_chunk(self) -> None:
+        events = bare(read(*(chunk({"content": "a"}, usage=usage(7, n)) for n in (1, 2)), chunk(finish="stop")))
+        assert [event for event in events if isinstance(event, Used)] == [Used(Usage(7, 1)), Used(Usage(7, 2))]
+
+    @pytest.mark.parametrize("nothing", [None, [], "7", 7])
+    def test_no_object_is_no_usage(self, nothing: Any) -> None:
+        assert bare(read(ROLE, chunk(finish="stop", usage=nothing))) == [STARTED, Finished("stop")]
+
+    def test_details_are_counted_and_nulls_are_nothing(self) -> None:
+        told = {
+            **usage(100, 50),
+            "prompt_tokens_details": {"cached_tokens": 80, "audio_tokens": None},
+            "completion_tokens_details": {"reasoning_tokens": None},
+        }
+        assert bare(read(ROLE, STOP, usage_chunk(told)))[-1] == Used(Usage(100, 50, 80, 0))
+
+    def test_no_other_frame_tells_it(self) -> None:
+        events = read(*(chunk({"content": "a"}, usage=usage()) for _ in range(2)), chunk(finish="stop", usage=usage()))
+        frames = [event.frame for event in events if not isinstance(event, Used | Failed)]
+        assert not [one for one in frames if one and "usage" in one]
+
+
+class TestTheEnd:
+    def test_a_cut_stream_is_broken(self) -> None:
+        error = failure(read(ROLE, chunk({"content": "a"}), end=b""))
+        assert isinstance(error, StreamBroken)
+        assert "cut" in error.message
+
+    def test_done_without_a_finish_is_broken(self) -> None:
+        error = failure(read(ROLE, chunk({"content": "a"})))
+        assert isinstance(error, StreamBroken)
+        assert "may not be complete" in error.message
+
+    @pytest.mark.parametrize("nothing", [b"", DONE, b": ping\n\n", b"\n\n"])
+    def test_an_empty_stream_is_broken(self, nothing: bytes) -> None:
+        assert isinstance(failure(read_bytes(nothing)), StreamBroken)
+
+    def test_done_after_whole_calls_is_a_finish(self) -> None:
+        events = read(ROLE, chunk(calls(piece(0, "a", "f", '{"x": 1}'))))
+        assert bare(events)[1:] == [ToolCall(0, "a", "f", '{"x": 1}'), Finished("tool_calls")]
+
+    @pytest.mark.parametrize("arguments", ["", '{"x'])
+    def test_done_after_a_call_that_is_not_whole_is_broken(self, arguments: str) -> None:
+        assert isinstance(failure(read(ROLE, chunk(calls(piece(0, "a", "f", arguments))))), StreamBroken)
+
+    def test_a_cut_after_whole_calls_is_broken(self) -> None:
+        assert isinstance(failure(read(ROLE, chunk(calls(piece(0, "a", "f", "{}"))), end=b"")), StreamBroken)
+
+    def test_nothing_counts_after_done(self) -> None:
+        reader = Reader()
+        events = reader.feed(stream(ROLE, STOP) + frame(chunk({"content": "late"})))
+        assert bare(events + reader.feed(frame(chunk({"content": "later"})))) == [STARTED, Finished("stop")]
+        assert reader.done
+        assert reader.close() == []
+
+    def test_a_frame_without_end_is_broken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sse, "MAX_FRAME", 1000)
+        events = read_bytes(frame(ROLE), b"data: " + b"x" * 1000, b"more")
+        assert isinstance(failure(events), StreamBroken)
+
+
+class TestErrorsInTheStream:
+    @pytest.mark.parametrize(
+        ("error", "kind", "words"),
+        [
+            ({"message": "Slow down.", "type": "rate_limit_error"}, RateLimited, "Slow down."),
+            ({"message": "No points.", "type": "insufficient_credits"}, OutOfPoints, "No points."),
+            ({"message": "Not now.", "code": 503}, PoeFailed, "Not now."),
+            ({"message": "It broke."}, PoeFailed, "It broke."),
+            ("It broke.", PoeFailed, "It broke."),
+        ],
+    )
+    def test_an_error_object_ends_it(self, error: Any, kind: type[PoeError], words: str) -> None:
+        told = failure(read(ROLE, chunk({"content": "a"}), {"error": error}))
+        assert type(told) is kind
+        assert told.message == words
+
+    def test_an_error_beside_choices_ends_it(self) -> None:
+        assert isinstance(failure(read(ROLE, chunk(error={"message": "It broke."}))), PoeFailed)
+
+    def test_an_error_that_is_null_is_none(self) -> None:
+        assert between(chunk({"content": "a"}, error=None)) == [Text("a")]
+
+    def test_a_frame_named_error_ends_it(self) -> None:
+        data = b'event: error\ndata: {"message": "It broke.", "type": "overloaded_error"}\n\n'
+        error = failure(read_bytes(frame(ROLE), data, DONE))
+        assert (error.status, error.message) == (529, "It broke.")
+
+    def test_a_frame_named_error_counts_whatever_it_holds(self) -> None:
+        error = failure(read_bytes(frame(ROLE), b"event: error\ndata: It broke.\n\n", DONE))
+        assert (error.status, error.message) == (500, "It broke.")
+
+    def test_nothing_comes_after_it(self) -> None:
+        events = read(ROLE, {"error": {"message": "It broke."}}, chunk({"content": "late"}), STOP)
+        assert bare(events[:1]) == [STARTED]
+        assert len(events) == 2
+
+
+class TestGarbage:
+    @pytest.mark.parametrize("garbage", [b"garbage", b"{", b'{"a": \xff}', b"[]", b"3", b"null", b'"text"', b""])
+    def test_a_frame_that_is_no_chunk_is_passed_over_and_counted(self, garbage: bytes) -> None:
+        reader = Reader()
+        data = frame(ROLE) + b"data: " + garbage + b"\n\n" + stream(chunk({"content": "a"}), STOP)
+        assert bare(reader.feed(data) + reader.close()) == [STARTED, Text("a"), Finished("stop")]
+        assert reader.garbled == 1
+
+    @pytest.mark.parametrize("choices", [None, {}, [], [None], [[]], "x", [{"delta": None}], [{"delta": []}], [{}]])
+    def test_choices_that_hold_nothing_say_nothing(self, choices: Any) -> None:
+        assert between(chunk(choices=choices)) == []
+
+    def test_a_chunk_ahead_of_the_answer_does_not_name_it(self) -> None:
+        """Azure opens with such a chunk, and with an id of no characters."""
+        ahead = chunk(choices=[], id="", created=0, model="", prompt_filter_results=[])
+        assert bare(read(ahead, ROLE, STOP)) == [STARTED, Finished("stop")]
+
+
+class TestUnknownFields:
+    def test_they_survive_at_every_level(self) -> None:
+        told = chunk({"content": "a", "odd_delta": 1}, odd_top=2)
+        told["choices"][0] |= {"odd_choice": 3, "logprobs": {"content": [{"token": "a", "logprob": -0.5}]}}
+        (event,) = [event for event in read(ROLE, told, STOP) if isinstance(event, Text)]
+        assert event.frame == told
+
+    def test_alone_they_are_an_event_of_this_dialect(self) -> None:
+        told = chunk({"annotations": [{"type": "url_citation"}]})
+        assert [event for event in read(ROLE, told, STOP) if isinstance(event, Opaque)] == [Opaque(told)]
+
+    def test_logprobs_alone_survive(self) -> None:
+        told = chunk()
+        told["choices"][0]["logprobs"] = {"content": [{"token": "a", "logprob": -0.5}]}
+        assert [event for event in read(ROLE, told, STOP) if isinstance(event, Opaque)] == [Opaque(told)]
+
+    def test_on_the_finish_they_survive(self) -> None:
+        told = chunk(finish="stop", citations=["https://example.org"])
+        told["choices"][0]["native_finish_reason"] = "STOP"
+        last = read(ROLE, told)[-1]
+        assert isinstance(last, Finished)
+        assert last.frame is not None
+        assert last.frame["citations"] == ["https://example.org"]
+        assert last.frame["choices"][0]["native_finish_reason"] == "STOP"
+
+    def test_beside_no_choice_they_survive(self) -> None:
+        (event,) = [e for e in read(ROLE, chunk(choices=[], citations=["x"]), STOP) if isinstance(e, Opaque)]
+        assert event.frame["citations"] == ["x"]
+
+    def test_beside_two_events_they_ride_on_the_first(self) -> None:
+        events = read(ROLE, chunk({"reasoning_content": "Hm.", "content": "a", "odd": 1}), STOP)
+        deltas = [e.frame["choices"][0]["delta"] for e in events if isinstance(e, Reasoning | Text) and e.frame]
+        assert deltas == [{"reasoning_content": "Hm.", "odd": 1}, {"content": "a"}]
+
+
+def test_no_two_events_share_a_frame() -> None:
+    delta = {"role": "assistant", "reasoning": "Hm.", "content": "a", "odd": 1}
+    told = chunk(delta | calls(piece(0, "a", "f", "{}"), piece(1, "b", "g", "{}")), "stop", usage=usage())
+    frames = [event.frame for event in read(told, usage_chunk()) if not isinstance(event, Failed)]
+    assert len({id(one) for one in frames}) == len(frames)
+    assert len({id(one["choices"]) for one in frames if one}) == len(frames)
