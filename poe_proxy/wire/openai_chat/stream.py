@@ -242,7 +242,6 @@ class Writer:
         self._id = answer_id
         self._created = created
         self._started = False
-        self._finished = False
         self._failed = False
         self._usage: Json | None = None
 
@@ -251,10 +250,12 @@ class Writer:
         return b"".join([self._write(event) for event in events])
 
     def close(self) -> bytes:
-        """The end of the stream: the usage if it is still held back, and ``[DONE]``, but not after a failure."""
+        """The end of the stream: the usage, which some backends tell with every chunk, and ``[DONE]``; none of it
+        after a failure."""
         if self._failed:
             return b""
-        return self._held_usage() + sse.encode(DONE)
+        usage = self._send(self._usage) if self._usage is not None and self._include_usage else b""
+        return usage + sse.encode(DONE)
 
     def _write(self, event: Event) -> bytes:
         match event:
@@ -262,11 +263,11 @@ class Writer:
                 return self._send(frame or self._fresh({"content": text}))
             case Started():
                 return self._start(event)
-            case Used():
-                return self._use(event)
+            case Used(_, frame):
+                self._usage = frame or {**self._fresh({}), "choices": [], "usage": _usage(event)}
+                return b""
             case Finished(reason, frame):
-                self._finished = True
-                return self._send(frame or self._fresh({}, finish=reason)) + self._held_usage()
+                return self._send(frame or self._fresh({}, finish=reason))
             case Failed(error):
                 self._failed = True
                 return sse.encode(orjson.dumps(errors.write(error)))
@@ -281,16 +282,6 @@ class Writer:
         self._started = True
         self._id, self._created = event.id or self._id, event.created or self._created
         return self._send(event.frame or self._fresh({"role": "assistant", "content": ""}))
-
-    def _use(self, event: Used) -> bytes:
-        if not self._include_usage:
-            return b""
-        self._usage = event.frame or {**self._fresh({}), "choices": [], "usage": _usage(event)}
-        return self._held_usage() if self._finished else b""
-
-    def _held_usage(self) -> bytes:
-        usage, self._usage = self._usage, None
-        return b"" if usage is None else self._send(usage)
 
     def _send(self, frame: Json) -> bytes:
         frame["model"] = self._model
