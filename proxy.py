@@ -7,7 +7,7 @@ def __getattr__(name: str) -> Any:
     """Make ``app`` on first access: importing this module never reads settings and never exits."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from poe_proxy.cli.start import app_or_exit
+    from poe_proxy.cli.start import app_or_exit  # noqa: PLC0415  # so that importing us reads nothing
 
     globals()["app"] = app_or_exit()
     return globals()["app"]

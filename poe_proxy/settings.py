@@ -109,23 +109,24 @@ class Settings(BaseSettings):
         return bool(self.publish_addr) and is_loopback(self.publish_addr)
 
     def exposure(self) -> str | None:
-        """Why a server bound to ``host`` would let strangers spend the points, with the cure; None where it would not."""
+        """Why a server bound to ``host`` would let strangers spend the points, with the cure; None if it would not."""
         if self.proxy_api_key or self.bound_to_loopback or self.published_on_loopback:
             return None
+        name, value = ("PUBLISH_ADDR", self.publish_addr) if self.publish_addr else ("HOST", self.host)
         return (
-            f"HOST={self.host} without PROXY_API_KEY lets others spend your points: "
-            "set PROXY_API_KEY (make one with: openssl rand -hex 24), or HOST=127.0.0.1"
+            f"{name}={value} without PROXY_API_KEY lets others spend your points: "
+            f"set PROXY_API_KEY (make one with: openssl rand -hex 24), or {name}=127.0.0.1"
         )
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load_settings`` hands over: it reads environment and ``.env`` itself, to name what it read."""
         return (init_settings,)
 
 
@@ -166,29 +167,35 @@ def load_settings(
 
     Empty values count as not set. Raises SettingsError with all faults at once.
     """
-    said = {**_from_file(env_file), **(os.environ if environment is None else environment)}
-    values: dict[str, Any] = {
-        field: said[name] for name, field in reversed(names().items()) if said.get(name, "").strip()
-    }
+    values: dict[str, Any] = {}
+    spelt: dict[str, str] = {}
+    for source in (_from_file(env_file), os.environ if environment is None else environment):
+        for name, field in reversed(names().items()):
+            if value := source.get(name, "").strip():
+                values[field], spelt[field] = value, name
     values.update({field: value for field, value in overrides.items() if value is not None})
     try:
         return Settings(**values)
     except ValidationError as error:
-        raise SettingsError(_fault(fault) for fault in error.errors()) from None
+        raise SettingsError(_fault(fault, spelt) for fault in error.errors()) from None
 
 
 def _from_file(path: Path) -> dict[str, str]:
     try:
-        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+        said = dotenv_values(path, interpolate=False, encoding="utf-8-sig")  # Windows editors may put a mark first
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path} cannot be read: {error}"]) from None
+    return {name: value for name, value in said.items() if value is not None}
 
 
-def _fault(fault: Any) -> str:
-    said = str(fault["msg"]).removeprefix("Value error, ")
-    field = str(fault["loc"][0]) if fault["loc"] else ""
-    name = next((name for name, known in names().items() if known == field or name == field), "")
-    return f"{name}: {said[0].lower()}{said[1:]}" if name else said
+def _fault(fault: Any, spelt: Mapping[str, str]) -> str:
+    """A sentence that begins with the name as it was given; it quotes the value, unless that is a key."""
+    known = names()
+    field = known.get(str(fault["loc"][0]), str(fault["loc"][0]))
+    name = spelt.get(field) or next(name for name, set_by_it in known.items() if set_by_it == field)
+    said = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    given = f" (it is {fault['input']!r})" if Settings.model_fields[field].repr else ""
+    return f"{name} {said}{given}"
 
 
 def suspicions(environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 
 from rich.console import Console
+from rich.markup import escape
 
 from poe_proxy.cli.start import NO_KEY, USAGE
 from poe_proxy.files.models_file import ModelsFileError
@@ -21,11 +22,11 @@ def check() -> int:
     except SettingsError as error:
         return _faults(console, error.faults)
     for suspicion in suspicions():
-        console.print(f"[yellow]?[/] {suspicion}")
+        console.print(f"[yellow]?[/] {escape(suspicion)}")
     faults = [NO_KEY] if not settings.poe_api_key else []
     faults += [exposure] if (exposure := settings.exposure()) else []
     try:
-        console.print(f"[green]✓[/] {settings.models_file}: {Upkeep(settings).readiness().models}")
+        console.print(f"[green]✓[/] {escape(str(settings.models_file))}: {Upkeep(settings).readiness().models}")
     except ModelsFileError as error:
         faults += error.faults
     return _faults(console, faults) if faults else _key(console, settings)
@@ -33,7 +34,7 @@ def check() -> int:
 
 def _faults(console: Console, faults: tuple[str, ...] | list[str]) -> int:
     for fault in faults:
-        console.print(f"[red]✗[/] {fault}")
+        console.print(f"[red]✗[/] {escape(fault)}")
     return USAGE
 
 
@@ -41,9 +42,9 @@ def _key(console: Console, settings: Settings) -> int:
     state = asyncio.run(_ask(settings))
     balance = f", {state.balance:,} points left" if state.balance is not None else ""
     if state.valid:
-        console.print(f"[green]✓[/] {settings.poe_base_url}: {state.words}{balance}")
+        console.print(f"[green]✓[/] {settings.poe_base_url}: {escape(state.words)}{balance}")
         return 0
-    console.print(f"[red]✗[/] {settings.poe_base_url}: {state.words}")
+    console.print(f"[red]✗[/] {settings.poe_base_url}: {escape(state.words)}")
     return USAGE if state.valid is False else 1
 
 

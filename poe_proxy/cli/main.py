@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from poe_proxy import __version__
-from poe_proxy.cli.start import USAGE
 
 cli = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 _COMMANDS = ("serve", "check")
@@ -30,7 +29,7 @@ def serve(
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the proxy (the default command)."""
-    from poe_proxy.cli.serve import serve as run
+    from poe_proxy.cli.serve import serve as run  # noqa: PLC0415  # `--version` and `--help` need none of it
 
     run(host=host, port=port, demo=demo, demo_without_key=demo_without_key, workers=workers)
 
@@ -38,7 +37,7 @@ def serve(
 @cli.command()
 def check() -> None:
     """Check the configuration and the Poe key; name each fault with its cure."""
-    from poe_proxy.cli.check import check as run
+    from poe_proxy.cli.check import check as run  # noqa: PLC0415  # see above
 
     raise typer.Exit(run())
 

@@ -1,11 +1,17 @@
 """``serve``: uvicorn with our settings, in front of Poe or, for the demo, of the stand-in."""
 
 import contextlib
+import errno
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
+
+from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from poe_proxy import __version__
 from poe_proxy.cli.start import create_or_exit, end, has_key, settings_or_exit
@@ -17,52 +23,39 @@ _BACKLOG = 4096
 
 
 def serve(*, host: str | None, port: int | None, demo: bool, demo_without_key: bool, workers: int) -> None:
-    """Serve until a signal; exits 0 after SIGTERM or Ctrl-C."""
+    """Serve until a signal; exits 0 after SIGTERM or Ctrl-C, whether it comes while serving or during the start."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # uvicorn takes the signal while it serves, and gives it back when it is done
     if demo_without_key and not demo and not has_key():
         print("No Poe key is set (POE_API_KEY, in .env or the environment): serving the demo.", file=sys.stderr)  # noqa: T201
         demo = True
-    with _stand_in(demo) as stand_in:
-        settings = settings_or_exit(host=host, port=port, **stand_in)
+    with _stand_in() if demo else contextlib.nullcontext():
+        settings = settings_or_exit(host=host, port=port)
         if (exposure := settings.exposure()) is not None:
             end(exposure)
-        _announce(settings, demo=demo)
-        # uvicorn gives the signal back to us when it is done; it has been heeded by then
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        _run(settings, workers)
+        _run(settings, workers, demo=demo)
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)
 
 
 @contextlib.contextmanager
-def _stand_in(demo: bool) -> Iterator[dict[str, str]]:
-    """For the demo the stand-in Poe on a free port of this machine, and the settings that lead to it, for workers too."""
-    if not demo:
-        yield {}
-        return
-    from poe_sim import KEYS, running
+def _stand_in() -> Iterator[None]:
+    """The stand-in Poe on a free port of this machine, and the environment, which workers inherit, leading to it.
+
+    Its invented catalogue is kept apart from the real one's cache.
+    """
+    from poe_sim import KEYS, running  # noqa: PLC0415  # only the demo needs it
 
     with running() as stand_in:
-        there = {"POE_BASE_URL": stand_in.base_url, "POE_API_KEY": next(iter(KEYS))}
-        os.environ.update(there)
-        yield {"poe_base_url": there["POE_BASE_URL"], "poe_api_key": there["POE_API_KEY"]}
+        os.environ.update(POE_BASE_URL=stand_in.base_url, POE_API_KEY=KEYS[0])
+        os.environ["DATA_DIR"] = str(settings_or_exit().data_dir / "demo")
+        yield
 
 
-def _announce(settings: Settings, *, demo: bool) -> None:
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    mode = "DEMO in front of a stand-in Poe (no account needed, invented answers)" if demo else "in front of Poe"
-    key = "your PROXY_API_KEY" if settings.proxy_api_key else "any key"
-    print(  # noqa: T201
-        f"Poe Proxy {__version__}, {mode}\n  point your client at http://{shown}:{settings.port}/v1 with {key}",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def _run(settings: Settings, workers: int) -> None:
-    import uvicorn
-
+def _run(settings: Settings, workers: int, *, demo: bool) -> None:
     options: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
         "loop": "uvloop",
         "http": "httptools",
         "ws": "none",
@@ -73,8 +66,36 @@ def _run(settings: Settings, workers: int) -> None:
         "timeout_keep_alive": _KEEP_ALIVE_S,
         "timeout_graceful_shutdown": int(settings.shutdown_grace_s) + _MARGIN_S,
     }
-    if workers > 1:
-        create_or_exit(settings)  # a fault in models.yaml is told once, before there are workers to repeat it
-        uvicorn.run("proxy:app", workers=workers, **options)
-    else:
-        uvicorn.Server(uvicorn.Config(create_or_exit(settings), **options)).run()
+    with _listener(settings) as listener:
+        app = create_or_exit(settings)  # for workers too: faults are told once, before there are many to repeat them
+        _announce(settings, listener.getsockname()[1], demo=demo)
+        if workers == 1:
+            Server(Config(app, **options)).run(sockets=[listener])
+            return
+        supervisor = Multiprocess(Config("proxy:app", workers=workers, **options), sockets=[listener])
+        supervisor.run()
+        if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+            sys.exit(STARTUP_FAILURE)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bound before anything is announced; who calls early waits for the app instead of being refused."""
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            end(f"port {settings.port} of {settings.host} is in use: choose another with PORT or --port, or free it")
+        end(f"cannot listen on HOST={settings.host}, PORT={settings.port}: {error.strerror}")
+
+
+def _announce(settings: Settings, port: int, *, demo: bool) -> None:
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    mode = "DEMO in front of a stand-in Poe (no account needed, invented answers)" if demo else "in front of Poe"
+    key = "your PROXY_API_KEY" if settings.proxy_api_key else "any key"
+    print(  # noqa: T201
+        f"Poe Proxy {__version__}, {mode}\n  point your client at http://{shown}:{port}/v1 with {key}",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -47,9 +47,8 @@ def settings_or_exit(**overrides: Any) -> Settings:
 
 def create_or_exit(settings: Settings) -> "FastAPI":
     """The app, with the log set up."""
-    from poe_proxy.web.app import (
-        create_app,
-    )  # here, since it is most of the start's time and `--version` needs none of it
+    # here, since it is most of the start's time, and faults are told without it
+    from poe_proxy.web.app import create_app  # noqa: PLC0415
 
     log.configure(settings.log_level, settings.log_format)
     for suspicion in suspicions():
