@@ -22,6 +22,7 @@ from poe_proxy.poe.client import Answered, PoeClient
 from poe_proxy.policy import attempts, parameters, structured
 from poe_proxy.policy.attempts import Attempt, Means
 from poe_proxy.policy.media import MediaOnce
+from poe_proxy.policy.thinking import ThinkingOut
 from poe_proxy.wire.openai_chat import answer as chat_answer
 from poe_proxy.wire.openai_chat import errors as chat_errors
 from poe_proxy.wire.openai_chat.request import build, encode
@@ -129,7 +130,7 @@ class Exchange:
 
 
 def _stages(request: Request, card: ModelCard) -> list[Stage]:
-    stages: list[Stage] = [MediaOnce(is_media=card.is_media)]
+    stages: list[Stage] = [ThinkingOut(), MediaOnce(is_media=card.is_media)]
     if structured.wants_json(request.body):
         stages.append(structured.Unwrapper())
     return stages
