@@ -1,0 +1,146 @@
+"""Whole chat answers: what Poe's JSON becomes in between, and what the client's JSON is made of."""
+
+from typing import Any
+
+import pytest
+
+from poe_proxy.canonical.answer import fold
+from poe_proxy.canonical.errors import Garbled, RateLimited
+from poe_proxy.canonical.events import Event, Failed, Finished, Reasoning, Refusal, Started, Text, ToolCall, Used
+from poe_proxy.canonical.usage import Usage
+from poe_proxy.wire.openai_chat.answer import read, write
+from tests.wire.chunks import Json, bare, calls, chunk, piece, usage, usage_chunk
+from tests.wire.chunks import read as read_stream
+
+
+def body(message: Any, **more: Any) -> Json:
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    around = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1774471078, "model": "odd"}
+    return {**around, "choices": [choice], "usage": usage(), **more}
+
+
+def said(message: Any, **more: Any) -> list[Event]:
+    """What the body says between its start and its finish."""
+    started, *events = bare(read(body(message, **more)))
+    assert isinstance(started, Started)
+    return [event for event in events if not isinstance(event, Finished | Used)]
+
+
+def round_trip(told: Json) -> Json:
+    return write(fold(read(told)), "asked")
+
+
+class TestReading:
+    def test_the_order_of_events(self) -> None:
+        message = {
+            "role": "assistant",
+            "tool_calls": [piece(None, "a", "f", "{}")],
+            "refusal": "c",
+            "content": "b",
+            "reasoning_content": "a",
+        }
+        assert bare(read(body(message)))[1:] == [
+            Reasoning("a"),
+            Text("b"),
+            Refusal("c"),
+            ToolCall(0, "a", "f", "{}"),
+            Finished("tool_calls"),
+            Used(Usage(7, 4)),
+        ]
+
+    def test_the_body_is_kept_beside_the_start(self) -> None:
+        told = body({"content": "a"})
+        started = read(told)[0]
+        assert isinstance(started, Started)
+        assert started.answer is told
+
+    @pytest.mark.parametrize(
+        "nothing",
+        [None, [], {}, "x", 3, {"choices": []}, {"choices": None}, {"choices": {}}, {"choices": [None]}],
+    )
+    def test_what_has_no_choice_is_garbled(self, nothing: Any) -> None:
+        (event,) = read(nothing)
+        assert isinstance(event, Failed)
+        assert isinstance(event.error, Garbled)
+
+    def test_an_error_in_a_200_is_read_as_one(self) -> None:
+        (event,) = read({"error": {"message": "Slow down.", "type": "rate_limit_error"}, "choices": []})
+        assert isinstance(event, Failed)
+        assert isinstance(event.error, RateLimited)
+
+    @pytest.mark.parametrize("message", [None, {}, [], "text", {"content": None}, {"content": 3}])
+    def test_a_message_that_says_nothing_is_an_answer_of_nothing(self, message: Any) -> None:
+        assert said(message) == []
+
+    def test_no_two_events_share_a_frame(self) -> None:
+        message = {"content": "b", "odd": 1, "tool_calls": [piece(None, "a", "f", "{}"), piece(None, "b", "g", "{}")]}
+        frames = [one for event in read(body(message)) if (one := getattr(event, "frame", None)) is not None]
+        assert len({id(one) for one in frames}) == len(frames)
+        assert len({id(one["choices"]) for one in frames}) == len(frames)
+
+
+class TestTheRoundTrip:
+    def test_unknown_fields_survive_at_every_level(self) -> None:
+        signed = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}", "odd": 1}, "odd": 2}
+        told = body({"role": "assistant", "content": "a", "tool_calls": [signed], "odd": 3}, odd=4)
+        told["choices"][0] |= {"odd": 5, "logprobs": None, "finish_reason": "tool_calls"}
+        told["usage"]["odd"] = 6
+        assert round_trip(told) == told | {"model": "asked"}
+
+    def test_poe_s_own_json_is_not_changed(self) -> None:
+        told = body({"role": "assistant", "content": "a", "reasoning": "b", "tool_calls": [piece(0, None, "f")]})
+        before = repr(told)
+        round_trip(told)
+        assert repr(told) == before
+
+    def test_a_body_without_anything_is_a_completion(self) -> None:
+        assert round_trip({"choices": [{}]}) == {
+            "id": "",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "asked",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": None}, "finish_reason": "stop"}],
+        }
+
+    def test_a_stream_folds_into_one_json(self) -> None:
+        events = read_stream(
+            chunk({"role": "assistant", "content": ""}),
+            chunk({"reasoning": "Hm. "}),
+            chunk({"reasoning": "Yes."}),
+            chunk({"content": "a"}),
+            chunk({"content": "b", "annotations": []}),
+            chunk({"odd": 1}),
+            chunk(calls({**piece(0, "x", "f", ""), "extra_content": {"google": {}}})),
+            chunk(calls(piece(0, arguments='{"y":'))),
+            chunk(calls(piece(0, arguments=" 1}"))),
+            chunk(finish="stop"),
+            usage_chunk({**usage(), "prompt_tokens_details": {"cached_tokens": 3}}),
+        )
+        call = {"id": "x", "type": "function", "function": {"name": "f", "arguments": '{"y": 1}'}}
+        message = {
+            "role": "assistant",
+            "content": "ab",
+            "odd": 1,
+            "reasoning_content": "Hm. Yes.",
+            "tool_calls": [{**call, "extra_content": {"google": {}}}],
+        }
+        assert write(fold(events), "asked") == {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1774471078,
+            "model": "asked",
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "usage": {**usage(), "prompt_tokens_details": {"cached_tokens": 3}},
+        }
+
+    def test_events_without_frames_make_a_body_too(self) -> None:
+        """As another dialect's reader would tell them."""
+        events: list[Event] = [Started("1", 2, "m"), Refusal("no"), ToolCall(0, "a", "f", "{}")]
+        told = write(fold([*events, Finished("stop"), Used(Usage(7, 4))]), "asked")
+        assert told["choices"][0]["message"] == {
+            "role": "assistant",
+            "content": None,
+            "refusal": "no",
+            "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        }
+        assert told["usage"] == usage()
