@@ -4,6 +4,7 @@ Poe documents an integer ``code``, but real bodies mostly lack it; a message may
 JSON string; gateways answer in HTML. So the HTTP status decides first and ``type`` second.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -54,11 +55,14 @@ _STATUS_BY_TYPE: Mapping[str, int] = {
     "overloaded_error": 529,
 }
 _CONTEXT = re.compile(
-    r"context.{0,20}(length|window|limit)|maximum context|prompt is too long|input is too long"
+    r"context.{0,20}(length|window|limit)|maximum (context|prompt|input)|(prompt|input) is too long"
+    r"|input token count.{0,40}exceeds"
     r"|too many (input )?tokens|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
-_MODERATION = re.compile(r"moderat|content.?(policy|filter)|safety (system|policy|filter)|flagged", re.IGNORECASE)
+_MODERATION = re.compile(
+    r"moderat|content.?(policy|filter|management)|usage polic|safety (system|policy|filter)|flagged", re.IGNORECASE
+)
 _TOOLS = re.compile(
     r"tool.?(call|use|choice|capable)|function.?call|\btools?\b.{0,40}(not|un)\s?-?support|support.{0,20}\btools?\b",
     re.IGNORECASE,
@@ -110,7 +114,7 @@ def _unwrap(body: Any) -> Json:
         body = body[0]  # as Google has it
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return {"message": "" if error is None else str(error)}
+        return {"message": str(error) if error else ""}
     if not error.get("message") and error.get("detail"):
         return {**error, "message": _detail(error["detail"])}
     inner = _inner(error.get("message"))
@@ -190,7 +194,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds, from ``Retry-After`` or ``retry-after-ms``; a date or nonsense counts as not given."""
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        return max(0.0, float(headers["retry-after"]))
+            seconds = float(milliseconds) / 1000
+        else:
+            seconds = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
