@@ -1,7 +1,7 @@
-"""What the proxy adds: answers and streams a second, added latency, memory and start time, each beside its direct figure.
+"""What the proxy adds: answers and streams a second, latency, memory and start time, beside the direct figures.
 
-One core for the proxy, the other for the stand-in Poe (its fast mode) and wrk. Rounds are interleaved, so that what else the
-machine does hits all alike; the figures are medians and the ratios are within one run.
+One core for the proxy, the other for the stand-in Poe (its fast mode) and wrk. Rounds are interleaved, so that what
+else the machine does hits all alike; the figures are medians and the ratios are within one run.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             time.sleep(0.005)
-    raise SystemExit(f"{process.args} did not start")
+    raise SystemExit(f"{process.args!r} did not start")
 
 
 @contextmanager
@@ -77,8 +77,11 @@ def wrk(port: int, mode: str, clients: int, seconds: float) -> Figures:
         script.write(LUA % MODES[mode])
         script.flush()
         said = subprocess.run(
-            ["taskset", "-c", OTHER_CORE, "wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--latency"]
-            + ["-s", script.name, f"http://127.0.0.1:{port}/v1/chat/completions"],
+            [
+                *("taskset", "-c", OTHER_CORE),
+                *("wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--latency", "-s", script.name),
+                f"http://127.0.0.1:{port}/v1/chat/completions",
+            ],
             capture_output=True,
             text=True,
             check=True,
@@ -144,7 +147,8 @@ def _compare(mode: str, poe_port: int, proxy_port: int, rounds: int, seconds: fl
     direct, through = (statistics.median(round_[n].per_second for round_ in runs) for n in (0, 1))
     failed = sum(figures.failed for round_ in runs for figures in round_)
     print(
-        f"{mode}/s at 32 clients     {through:8.0f}   (direct {direct:.0f}, ratio {through / direct:.3f}, failed {failed})"
+        f"{mode}/s at 32 clients     {through:8.0f}   (direct {direct:.0f}, ratio {through / direct:.3f}, "
+        f"failed {failed})"
     )
 
 

@@ -20,7 +20,6 @@ _WELL_KNOWN = re.compile(
     re.IGNORECASE,
 )
 _UNEXPANDED = re.compile(r"\$\(|\$\{|`|^<.*>$")
-_COMPOSE_ONLY = frozenset({"PUBLISH_PORT"})
 
 
 class SettingsError(Exception):
@@ -53,6 +52,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", validation_alias="HOST")
     port: int = Field(9876, ge=0, le=65535, validation_alias="PORT")
     publish_addr: str = Field("", validation_alias="PUBLISH_ADDR")
+    publish_port: int = Field(9876, ge=1, le=65535, validation_alias="PUBLISH_PORT")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="LOG_LEVEL")
     log_format: Literal["text", "json"] = Field("text", validation_alias="LOG_FORMAT")
     proxy_api_key: Names = Field((), validation_alias=AliasChoices("PROXY_API_KEY", "LITELLM_MASTER_KEY"), repr=False)
@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     @property
     def bound_to_loopback(self) -> bool:
         return is_loopback(self.host)
+
+    @property
+    def poe_is_local(self) -> bool:
+        """Whether Poe is a stand-in on this machine, which no proxy of the environment leads to."""
+        return is_loopback(urlsplit(self.poe_base_url).hostname or "")
 
     @property
     def published_on_loopback(self) -> bool:
@@ -205,7 +210,7 @@ def suspicions(environment: Mapping[str, str] | None = None, env_file: Path = Pa
     return [
         f"{name} is not a setting; did you mean {close[0]}?"
         for name in said
-        if name not in known and name not in _COMPOSE_ONLY and (close := _close_to(name, known))
+        if name not in known and (close := _close_to(name, known))
     ]
 
 

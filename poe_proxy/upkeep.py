@@ -1,4 +1,4 @@
-"""What is kept up to date beside the requests: the models, from models.yaml and Poe's catalogue, and the state of the key.
+"""What is kept up to date beside the requests: the models (models.yaml, Poe's catalogue) and the key's state.
 
 No request ever waits for it. It starts with what is on disk, so that the first request finds a registry.
 """
@@ -90,7 +90,7 @@ class Upkeep:
                 soon_s = min(soon_s * 2, every_s)
 
     async def _fetch(self, poe: PoeClient) -> bool:
-        """Fetch the catalogue. A catalogue that holds nothing is a fault of Poe's, not a reason to forget all models."""
+        """Fetch the catalogue. One that holds nothing is a fault of Poe's, not a reason to forget all models."""
         try:
             status, _, body = await poe.get("/v1/models", timeout_s=_CATALOGUE_TIMEOUT_S)
             decoded = orjson.loads(body) if status == 200 else None

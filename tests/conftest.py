@@ -1,5 +1,6 @@
 """What all tests share: a guard against the outside, a stand-in Poe and the real proxy in front of it, on sockets."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +16,7 @@ from tests.talk import reset
 
 _OFFLINE = Path(__file__).parent / "offline"
 sys.path.insert(0, str(_OFFLINE))
-import sitecustomize as guard  # noqa: E402
-
-assert Path(guard.__file__ or "").parent == _OFFLINE
+assert Path(importlib.import_module("sitecustomize").__file__ or "").parent == _OFFLINE
 os.environ["PYTHONPATH"] = os.pathsep.join([str(_OFFLINE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name, None)

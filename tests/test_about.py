@@ -1,4 +1,4 @@
-"""What the proxy says of itself: its endpoints, its log and its metrics, and that they never hold a key or a message."""
+"""What the proxy says of itself: endpoints, log and metrics, and that they never hold a key or a message."""
 
 import io
 import json

@@ -49,7 +49,7 @@ def test_either_key_opens_as_bearer_or_as_x_api_key(keyed: Proxy) -> None:
     ],
 )
 def test_anything_else_is_401_in_openais_shape(keyed: Proxy, headers: dict[str, str]) -> None:
-    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     answer = httpx.get(f"{keyed.url}/v1/models", headers=raw, trust_env=False)
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "invalid_api_key"

@@ -162,7 +162,8 @@ JSON = st.recursive(
     max_leaves=12,
 )
 FIELDS = st.sampled_from(
-    ["model", "messages", "stream", "tools", "stop", "max_tokens", "response_format", "extra_body", "thinking", "n", "seed",
+    ["model", "messages", "stream", "tools", "stop", "max_tokens", "response_format", "extra_body", "thinking", "n",
+     "seed",
      "reasoning_effort", "web_search_options", "stream_options", "tool_choice", "temperature"]
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ import pytest
 
 import poe_sim
 from poe_proxy.canonical.report import Report
-from poe_proxy.web import gate
+from poe_proxy.observe import log
 from tests.running import Proxy, eventually
 from tests.talk import arrived, chat, frames, hanging_up, open_stream, post
 
@@ -20,7 +20,7 @@ StartProxy = Callable[..., Proxy]
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[Report]:
     """What the proxies of this test tell of finished requests."""
     told: list[Report] = []
-    monkeypatch.setattr(gate.log, "write", told.append)
+    monkeypatch.setattr(log, "write", told.append)
     return told
 
 
@@ -83,12 +83,12 @@ def test_a_client_that_leaves_before_its_body_is_whole_costs_nothing(
 
 
 def test_nothing_is_left_behind_by_clients_that_leave(own_poe: poe_sim.SimServer, own_proxy: Proxy) -> None:
-    def tasks() -> int:
-        counted: asyncio.Future[int] = asyncio.run_coroutine_threadsafe(count(), own_proxy.server.loop)  # type: ignore[assignment, arg-type]
-        return counted.result()  # type: ignore[no-any-return]
-
     async def count() -> int:
         return len(asyncio.all_tasks())
+
+    def tasks() -> int:
+        assert own_proxy.server.loop is not None
+        return asyncio.run_coroutine_threadsafe(count(), own_proxy.server.loop).result()
 
     post(own_proxy, chat("warm up"))
     before = tasks()

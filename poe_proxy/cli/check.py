@@ -49,7 +49,7 @@ def _key(console: Console, settings: Settings) -> int:
 
 
 async def _ask(settings: Settings) -> KeyCheck:
-    transport = SharedTransport(settings.poe_base_url, connections=1)
+    transport = SharedTransport(connections=1, use_proxies=not settings.poe_is_local)
     try:
         return await check_key(PoeClient(settings.poe_base_url, settings.poe_api_key, transport))
     finally:

@@ -91,11 +91,19 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 def _announce(settings: Settings, port: int, *, demo: bool) -> None:
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     mode = "DEMO in front of a stand-in Poe (no account needed, invented answers)" if demo else "in front of Poe"
     key = "your PROXY_API_KEY" if settings.proxy_api_key else "any key"
     print(  # noqa: T201
-        f"Poe Proxy {__version__}, {mode}\n  point your client at http://{shown}:{port}/v1 with {key}",
+        f"Poe Proxy {__version__}, {mode}\n  point your client at {_address(settings, port)}/v1 with {key}",
         file=sys.stderr,
         flush=True,
     )
+
+
+def _address(settings: Settings, port: int) -> str:
+    """Where clients find us: in a container not where we listen, but where that is published."""
+    host = settings.host
+    if settings.publish_addr and not settings.bound_to_loopback:
+        host, port = settings.publish_addr, settings.publish_port
+    host = host.strip("[]")
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,8 +1,8 @@
 """The table from what goes wrong on the way to Poe to our errors.
 
 httpx-aiohttp 0.2.0 turns refused, reset and closed connections and failed look-ups alike into ``httpx.ConnectTimeout``
-and lets ``aiohttp.ClientResponseError`` escape. What really happened is told by the aiohttp exception underneath, so that is
-what the table maps; httpx's own kinds below it are for transports that have no aiohttp, as in tests.
+and lets ``aiohttp.ClientResponseError`` escape. What really happened is told by the aiohttp exception underneath, so
+that is what the table maps; httpx's own kinds below it are for transports that have no aiohttp, as in tests.
 """
 
 import asyncio

@@ -7,21 +7,22 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from poe_proxy.settings import is_loopback
-
 _KEEPALIVE_S = 60.0
 _READ_BUFFER = 2**18
 
 
 class SharedTransport(httpx.AsyncBaseTransport):
-    """Hands requests to the pool. ``aclose`` does nothing, since every attempt closes its own client; ``shut`` ends it."""
+    """Hands requests to the pool. ``aclose`` does nothing, since each attempt closes its client; ``shut`` ends it."""
 
-    def __init__(self, base_url: str, connections: int) -> None:
-        """``connections`` limits open connections to Poe. Must be made inside the running event loop."""
+    def __init__(self, connections: int, *, use_proxies: bool = True) -> None:
+        """``connections`` limits open connections to Poe; must be made inside the running event loop.
+
+        ``use_proxies``: heed HTTPS_PROXY and its like, which are the pool's business and not the clients'.
+        """
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=not is_loopback(httpx.URL(base_url).host),  # proxies from the environment are the pool's business
+            trust_env=use_proxies,
             read_bufsize=_READ_BUFFER,
             skip_auto_headers=("User-Agent",),
         )

@@ -1,7 +1,7 @@
 """Which attempts to make, and when to give up: a generator that yields attempts and is sent their errors.
 
-It knows no network and no clock of its own. A 400 is answered with another body, in layers; a passing failure with the same
-body after a wait; a request that may have been charged is repeated once at most; all else is final.
+It knows no network and no clock of its own. A 400 is answered with another body, in layers; a passing failure with
+the same body after a wait; a request that may have been charged is repeated once at most; all else is final.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -57,7 +57,7 @@ _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to make after ``wait_s`` seconds; ``changes`` is what differs from the body that was planned, in words."""
+    """One call to make after ``wait_s`` seconds; ``changes`` tells in words what differs from the planned body."""
 
     number: int
     body: Json
@@ -84,10 +84,8 @@ def plan(body: Json, means: Means) -> Generator[Attempt, ProxyError, None]:
         error = yield attempt
         if isinstance(error, FINAL):
             raise error
-        if isinstance(error, OTHERWISE):
-            attempt = layers.after(error, attempt)
-        else:
-            attempt = waits.after(error, attempt)
+        ask = layers if isinstance(error, OTHERWISE) else waits
+        attempt = ask.after(error, attempt)
 
 
 @dataclass(slots=True)
@@ -123,8 +121,9 @@ class _Waits:
 class _Layers:
     """Other bodies to try after a 400, none of them twice.
 
-    First what the error names, as long as it names something; then, from the body so far: without an output limit, with the
-    model's name in lower case, with both. If guessing does not help, the caller sees the error from before the guesses.
+    First what the error names, as long as it names something; then, from the body so far: without an output limit,
+    with the model's name in lower case, with both. If guessing does not help, the caller sees the error from before
+    the guesses.
     """
 
     def __init__(self, body: Json, memory: Memory) -> None:

@@ -1,7 +1,8 @@
 """The one reasoning knob: how hard a model should think, in whatever words the caller has, turned into the model's own.
 
-Clients say ``reasoning_effort``, a token budget, Anthropic's ``thinking`` or a switch; models declare one or two of nine
-names with values of their own. A level goes to the nearest declared one, of two equally near ones to the cheaper.
+Clients say ``reasoning_effort``, a token budget, Anthropic's ``thinking`` or a switch; models declare one or two of
+nine names with values of their own. A level goes to the nearest declared one, of two equally near ones to the
+cheaper.
 """
 
 from collections.abc import Iterable, Mapping
@@ -95,7 +96,7 @@ def _translate(body: Json, foreign: Mapping[str, Any], own: Mapping[str, Any], c
 
 
 def _wins(own: Mapping[str, Any], foreign: Mapping[str, Any]) -> bool:
-    """Whether what the caller said in the model's own words stands: an effort always, the rest unless an effort came."""
+    """Whether what was said in the model's own words stands: an effort always, the rest unless an effort came."""
     if any(name in EFFORTS for name in own):
         return True
     return any(name in DECLARABLE for name in own) and not any(name in EFFORTS for name in foreign)

@@ -1,4 +1,4 @@
-"""Media answers: Poe shows an image as Markdown and the same bare URL again, and a client that shows both shows it twice."""
+"""Media answers: Poe sends an image as Markdown and the same URL again bare, so that clients show it twice."""
 
 import re
 
@@ -25,7 +25,7 @@ def once(text: str, *, bare_repeats: bool = True) -> str:
 
 
 class MediaOnce:
-    """``once`` for the texts of a stream of events; media models are asked without streaming, so their text comes whole.
+    """``once`` for the texts among events; media models are asked without streaming, so their text comes whole.
 
     Text models may make images too, but a line that they repeat, in a list or in code, is their own business.
     """

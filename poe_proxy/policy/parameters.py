@@ -1,4 +1,4 @@
-"""A body fitted to what the model declares, so that Poe's strict validation lets it through. The messages are not its business.
+"""A body fitted to what the model declares, so that Poe's strict validation passes it. Messages are not its business.
 
 Poe refuses a non-standard field unless the model lists it in ``parameters[]``, and ignores a number of standard ones.
 For a model that the catalogue does not know, only what Poe ignores is taken out: nothing else can be concluded.
@@ -75,7 +75,7 @@ def without_unsupported(body: Json, unsupported: Mapping[str, str | None]) -> li
 
 
 def _flat(body: Json) -> tuple[Json, list[str]]:
-    """``extra_body`` merged into the top level, as the Python SDK does by itself; nulls and our own switches left out."""
+    """``extra_body`` merged into the top level, as the Python SDK does by itself; nulls and our switches left out."""
     extra = {name: value for name, value in as_object(body.get("extra_body")).items() if name not in PROTECTED}
     flat = {name: value for name, value in {**body, **extra}.items() if value is not None}
     flat.pop("extra_body", None)

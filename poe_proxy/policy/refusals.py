@@ -1,7 +1,7 @@
 """Reading a 400: which parameter or value of this body Poe does not want, and what to send instead.
 
-Poe passes on the words of many providers, and the body of its own strict validation was never seen. So a name counts only
-if it is in the body, and only quoted, in ``param``, or where a sentence about parameters names it.
+Poe passes on the words of many providers, and the body of its own strict validation was never seen. So a name counts
+only if it is in the body, and only quoted, in ``param``, or where a sentence about parameters names it.
 """
 
 import re
@@ -25,14 +25,14 @@ _SUBJECT = re.compile(
     r"(?:^|[\s(])([A-Za-z_][\w.]*)\s*(?::|\bis\b|\bare\b|\bwas\b|\bdoes\b|\bmust\b|\bcannot\b|\bshould\b)", re.MULTILINE
 )
 _ALLOWED = re.compile(
-    r"(?:supported values(?: are| is)?|allowed values(?: are| is)?|valid values(?: are| is)?|must be one of|expected one of"
-    r"|one of|input should be|permitted values(?: are)?)\s*:?\s*(.+)",
+    r"(?:(?:supported|allowed|valid|permitted) values(?: are| is)?|(?:must be|expected) one of|one of|input should be)"
+    r"\s*:?\s*(.+)",
     re.IGNORECASE | re.DOTALL,
 )
 _VALUES = re.compile(r"['\"`‘“]([^'\"`’”]+)['\"`’”]")
 _LIMIT = re.compile(
-    r"(?:at most|maximum(?: allowed| value)?(?: of| is)?|max(?:imum)? is|less than or equal to|not exceed|<=|up to|limit(?: of| is)?)"
-    r"\D{0,40}?(\d[\d,_]*(?:\.\d+)?)",
+    r"(?:at most|maximum(?: allowed| value)?(?: of| is)?|max(?:imum)? is|less than or equal to|not exceed|<=|up to"
+    r"|limit(?: of| is)?)\D{0,40}?(\d[\d,_]*(?:\.\d+)?)",
     re.IGNORECASE,
 )
 _FLOOR = re.compile(
@@ -55,7 +55,7 @@ _LISTED = re.compile(r":\s*([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*\.?\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What to change in a body. ``unsupported`` is the part worth remembering: name -> the name to use instead, or None."""
+    """What to change in a body. ``unsupported`` is worth remembering: name -> the name to use instead, or None."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Structured answers from models that ignore ``response_format``: asking once more in words, and unwrapping what comes.
 
-Poe documents the field as ignored; it worked on some models, with a space before the JSON. So it is sent, said again in a
-system line, and what a model puts around its JSON is taken off.
+Poe documents the field as ignored; it worked on some models, with a space before the JSON. So it is sent, said again
+in a system line, and what a model puts around its JSON is taken off.
 """
 
 import json
@@ -115,7 +115,7 @@ class Unwrapper:
 
 def _json_within(text: str) -> str:
     """The one piece of JSON in some prose, or the prose where there is none."""
-    candidates = _FENCED.findall(text) + [text[text.find("{") : text.rfind("}") + 1]]
+    candidates = [*_FENCED.findall(text), text[text.find("{") : text.rfind("}") + 1]]
     return next((candidate.strip() for candidate in candidates if _is_json(candidate)), text)
 
 

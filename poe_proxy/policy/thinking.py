@@ -36,7 +36,7 @@ class ThinkingOut:
 
     def _event(self, event: Event) -> list[Event]:
         match event:
-            case Text() if self._mode != "answer":
+            case Text() if event.text and self._mode != "answer":
                 return self._text(event)
             case Started():
                 self._mode, self._held, self._found = "head", "", False  # an attempt that was repeated begins anew
@@ -50,11 +50,15 @@ class ThinkingOut:
         told: list[Event] = []
         while self._mode in ("head", "quote") and "\n" in self._held:
             told += self._line(*self._held.split("\n", 1))
-        if self._mode == "head" and not _may_go_on(self._held):
-            self._mode = "gap"
-        elif self._mode == "quote" and self._held.strip() and not self._held.lstrip().startswith(">"):
+        if self._has_begun():
             self._mode = "gap"
         return told + self._answer(event)
+
+    def _has_begun(self) -> bool:
+        """Whether the line that is not whole yet is already the answer's."""
+        if self._mode == "quote":
+            return bool(self._held.strip()) and not self._held.lstrip().startswith(">")
+        return self._mode == "head" and not _may_go_on(self._held)
 
     def _line(self, line: str, rest: str) -> list[Event]:
         bare = line.strip()

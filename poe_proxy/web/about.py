@@ -30,7 +30,7 @@ async def root(request: WebRequest) -> Response:
     )
 
 
-async def health(request: WebRequest) -> Response:
+async def health(_: WebRequest) -> Response:
     """Alive, whatever Poe does."""
     return json_response({"status": "ok", "version": __version__})
 

@@ -14,7 +14,10 @@ class ClientLeftError(Exception):
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], *, max_bytes: int, timeout_s: float) -> bytes:
-    """The whole body. Raises BodyTooLarge, BodyTooSlow (``timeout_s`` seconds in all), UnsupportedEncoding, ClientLeftError."""
+    """The whole body, ``timeout_s`` seconds in all.
+
+    Raises BodyTooLarge, BodyTooSlow, UnsupportedEncoding and ClientLeftError.
+    """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedEncoding("The request body is compressed; send it as it is (no Content-Encoding).")
     try:

@@ -50,7 +50,7 @@ def report_of(request: WebRequest) -> Report:
 @contextlib.asynccontextmanager
 async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics) -> AsyncIterator[House]:
     """The house, with its pool of connections and its upkeep running."""
-    transport = SharedTransport(settings.poe_base_url, settings.poe_connections)
+    transport = SharedTransport(settings.poe_connections, use_proxies=not settings.poe_is_local)
     poe = PoeClient(settings.poe_base_url, settings.poe_api_key, transport)
     means = Means(time.monotonic, random.random, settings.retry_budget_s, Memory(time.monotonic))
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)

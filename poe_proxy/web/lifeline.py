@@ -1,7 +1,8 @@
 """Who may end a request before its answer is whole: the client by leaving, and we by shutting down.
 
 Everything that a request does runs in one task. Ending it early is cancelling that task, and all below closes in
-``finally``: so the call to Poe ends in every phase, be it a wait for the first event, a back-off or an answer under way.
+``finally``: so the call to Poe ends in every phase, be it a wait for the first event, a back-off or an answer under
+way.
 """
 
 import asyncio

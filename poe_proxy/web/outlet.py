@@ -17,7 +17,7 @@ _HEADERS = (
 
 
 class Outlet:
-    """Sends a stream's bytes as they come. The status line goes with the first of them, or after ``first_s`` of silence."""
+    """Sends a stream's bytes as they come; the status line goes with the first, or after ``first_s`` of silence."""
 
     def __init__(
         self, send: Send, first_s: float, headers: Callable[[], dict[str, str]], ping_s: float = PING_S

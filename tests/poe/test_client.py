@@ -18,7 +18,7 @@ Work = Callable[[PoeClient], Awaitable[object]]
 
 def with_client(work: Work) -> object:
     async def run() -> object:
-        transport = SharedTransport(URL, connections=10)
+        transport = SharedTransport(connections=10)
         try:
             return await work(PoeClient(URL, "the-key", transport))
         finally:

@@ -64,7 +64,7 @@ async def stalls_in_the_answer(reader: asyncio.StreamReader, writer: asyncio.Str
 
 @asynccontextmanager
 async def calling(url: str) -> AsyncIterator[PoeClient]:
-    transport = SharedTransport(url, connections=10)
+    transport = SharedTransport(connections=10)
     try:
         yield PoeClient(url, "a-key", transport)
     finally:

@@ -1,4 +1,4 @@
-"""Thinking written into an answer becomes reasoning, however the stream is cut; answers of other kinds pass untouched."""
+"""Thinking written into an answer becomes reasoning, however the stream is cut; other answers pass untouched."""
 
 import pytest
 
@@ -11,8 +11,8 @@ START = Started("id", 1, "m")
 
 def told(pieces: list[str]) -> Answer:
     stage = ThinkingOut()
-    batches: list[list[Event]] = [[START], *([Text(piece)] for piece in pieces), [Finished("stop")]]
-    return fold([event for batch in batches for event in stage.push(batch)])
+    events: list[Event] = [START, *(Text(piece) for piece in pieces), Finished("stop")]
+    return fold([told for event in events for told in stage.push([event])])
 
 
 def said(answer: Answer) -> tuple[str, str]:
