@@ -174,7 +174,6 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
         b"null",
         b"[]",
         b"{}",
-        b"3",
         b'""',
         b'{"error": {}}',
         b'{"error": null}',

@@ -276,6 +276,21 @@ class TestTheFinish:
     def test_in_the_same_chunk_as_the_last_text(self) -> None:
         assert bare(read(ROLE, chunk({"content": "a"}, "stop")))[1:] == [Text("a"), Finished("stop")]
 
+    @pytest.mark.parametrize("said", ["", "null", "None", None, [], 3])
+    def test_a_reason_that_is_none_is_no_finish(self, said: Any) -> None:
+        """Some backends say such a word with every chunk."""
+        told = chunk({"content": "a"})
+        told["choices"][0]["finish_reason"] = said
+        assert between(told, told) == [Text("a"), Text("a")]
+
+    def test_what_comes_after_it_is_not_lost(self) -> None:
+        late = chunk(calls(piece(0, "a", "f", "{}")))
+        assert bare(read(ROLE, STOP, late, chunk({"odd": 1}))) == [
+            STARTED,
+            Finished("stop"),
+            ToolCall(0, "a", "f", "{}"),
+        ]
+
     def test_twice_counts_once(self) -> None:
         assert bare(read(ROLE, STOP, STOP)) == [STARTED, Finished("stop")]
 

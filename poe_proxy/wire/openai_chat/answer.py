@@ -106,11 +106,11 @@ def _call(index: int, piece: Json, answer_id: str) -> ToolCall:
 
 def write(answer: Answer, model: str) -> Json:
     """The body for a client that asked for ``model``: Poe's own, with what the events say put in its place."""
-    body = dict(answer.body or {})
+    body = {key: value for key, value in (answer.body or {}).items() if key != "error"}
     body.update(id=answer.id, object="chat.completion", created=answer.created, model=model)
     choice = _first_choice(body)
     choice["message"] = _message(answer, choice.get("message"))
-    choice["finish_reason"] = answer.finish
+    choice["finish_reason"] = legal_finish(answer.finish, has_calls=bool(answer.calls))
     body["choices"] = [choice]
     usage = _usage(body.pop("usage", None) or as_object(answer.usage_frame).get("usage"), answer.usage)
     return body if usage is None else {**body, "usage": usage}

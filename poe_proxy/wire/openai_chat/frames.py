@@ -4,12 +4,13 @@ from typing import Any
 
 from poe_proxy.canonical.json import Json
 
+_NOT_AROUND = frozenset({"usage", "error"})  # an error that is null is still one to clients that ask for the key
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138
 
 
 def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:
     """A chunk of its own with ``delta``, beside what else ``around`` and ``choice`` (a chunk's or a body's) hold."""
-    made = {key: value for key, value in around.items() if key != "usage"}
+    made = {key: value for key, value in around.items() if key not in _NOT_AROUND}
     kept = {key: value for key, value in (choice or {}).items() if key not in ("delta", "message")}
     made["choices"] = [{**kept, "index": 0, "delta": delta, "finish_reason": finish}]
     return made

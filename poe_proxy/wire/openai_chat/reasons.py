@@ -24,6 +24,11 @@ _FOREIGN: Mapping[str, str] = {
 }
 
 
+def is_finish(reason: object) -> bool:
+    """Whether a chunk's reason ends the answer; some backends say ``""`` or ``"null"`` until then."""
+    return isinstance(reason, str) and reason.lower() not in ("", "null", "none")
+
+
 def legal_finish(reason: object, *, has_calls: bool) -> str:
     """The reason OpenAI's clients know. Poe says ``stop`` after a tool call on some models; ``tool_calls`` is meant."""
     word = str(reason).lower() if reason is not None else "stop"

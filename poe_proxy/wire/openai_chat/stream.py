@@ -27,7 +27,7 @@ from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import CallAssembler, pieces
 from poe_proxy.wire.openai_chat.frames import framed, seconds
-from poe_proxy.wire.openai_chat.reasons import legal_finish, read_usage, whole_usage
+from poe_proxy.wire.openai_chat.reasons import is_finish, legal_finish, read_usage, whole_usage
 
 DONE = b"[DONE]"
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
@@ -121,6 +121,7 @@ class Reader:
             and choice.get("finish_reason", _MISSING) is None
             and choice.get("index") == 0
             and "delta" in choice
+            and "error" not in chunk
             and len(chunk["choices"]) == 1
             and usage is None
             and isinstance(text, str)
@@ -140,18 +141,18 @@ class Reader:
         else:
             events += self._deltas(chunk, delta)
         reason = choice.get("finish_reason")
-        if reason is not None and not self._finished:
+        if is_finish(reason) and not self._finished:
             events += [self._no_arguments(index, chunk) for index in self._calls.without_arguments()]
             legal = legal_finish(reason, has_calls=len(self._calls) > 0)
             events.append(self._finish(legal, framed(chunk, {}, {**choice, "logprobs": None}, finish=legal)))
         if isinstance(usage, dict):
             whole = whole_usage(usage)
-            events.append(Used(read_usage(usage), {**chunk, "choices": [], "usage": whole}))
+            events.append(Used(read_usage(usage), {**framed(chunk, {}), "choices": [], "usage": whole}))
         return events
 
     def _beside(self, chunk: Json) -> list[Event]:
         """A chunk without a choice may still say what only this dialect knows; ahead of the answer Azure sends one."""
-        if self._id is None or chunk.keys() <= _AROUND:
+        if self._id is None or self._finished or chunk.keys() <= _AROUND:
             return []
         return [Opaque(framed(chunk, {}))]
 
@@ -172,7 +173,7 @@ class Reader:
         """Unknown fields and logprobs ride on the frame's first event, or on one that only this dialect knows."""
         events = self._deltas(chunk, delta)
         if not events:
-            return [Opaque(framed(chunk, rest, choice))]
+            return [] if self._finished else [Opaque(framed(chunk, rest, choice))]
         frame = getattr(events[0], "frame", None)
         if frame is not None:
             frame["choices"] = [{**choice, **frame["choices"][0], "logprobs": choice.get("logprobs")}]
