@@ -124,6 +124,14 @@ def test_a_preflight_of_an_allowed_origin_needs_no_key(start_proxy: StartProxy) 
     answer = httpx.options(f"{proxy.url}/v1/chat/completions", headers=asked, trust_env=False)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "https://chat.example"
+    assert "x-request-id" in answer.headers
+
+
+def test_an_allowed_page_can_read_why_it_was_refused(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(CORS_ORIGINS="https://chat.example", PROXY_API_KEY=KEY)
+    answer = post(proxy, chat("hi"), origin="https://chat.example")
+    assert answer.status_code == 401
+    assert answer.headers["access-control-allow-origin"] == "https://chat.example"
 
 
 # --- without a key, this machine only -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import Settings
 from poe_proxy.upkeep import Upkeep
 from poe_proxy.web import about, chat, models
-from poe_proxy.web.gate import Gate
+from poe_proxy.web.gate import Door, Gate
 from poe_proxy.web.house import opened, report_of
 from poe_proxy.web.lifeline import Closing
 from poe_proxy.web.respond import error_response
@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     _add_routes(app)
     app.add_exception_handler(ProxyError, _proxy_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(Gate, settings=settings, closing=closing, metrics=metrics)
+    app.add_middleware(Door, settings=settings, closing=closing)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -72,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=list(_EXPOSED),
         )
+    app.add_middleware(Gate, metrics=metrics)
     return app
 
 

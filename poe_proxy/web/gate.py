@@ -1,4 +1,4 @@
-"""The gate: every request gets an id and a Report here, strangers are turned away, and whatever happened is told once.
+"""The gate: every request gets an id and a Report here, and whatever happened is told once; strangers are turned away.
 
 Plain ASGI, since a wrapper around each message of each stream is what Starlette's own middleware costs.
 """
@@ -31,18 +31,8 @@ _ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/ch
 class Gate:
     """ASGI middleware around the whole app; the Report of a request is ``scope["state"]["report"]``."""
 
-    def __init__(
-        self,
-        app: Any,
-        *,
-        settings: Settings,
-        closing: Closing,
-        metrics: Metrics,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, app: Any, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._visitors = Visitors(settings)
-        self._closing = closing
         self._metrics = metrics
         self._clock = clock
 
@@ -55,26 +45,17 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        report = Report(_request_id(headers.get("x-request-id", "")), _route(scope["path"]), self._clock())
+        report = Report(_request_id(scope), _route(scope["path"]), self._clock())
         scope.setdefault("state", {})["report"] = report
         tagged = _tagged(send, report)
         self._metrics.running.inc()
         try:
-            if (refusal := self._refusal(scope, headers)) is not None:
-                await error_response(refusal)(scope, receive, tagged)
-            else:
-                await self._app(scope, receive, tagged)
+            await self._app(scope, receive, tagged)
         except Exception as error:
             await self._crashed(error, report, scope, receive, tagged)
         finally:
             self._metrics.running.dec()
             self._tell(report, scope)
-
-    def _refusal(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
-        if self._closing.begun:
-            return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
-        return self._visitors.refusal(scope, headers)
 
     async def _crashed(self, error: Exception, report: Report, scope: Any, receive: Receive, send: Send) -> None:
         log.crash(error, report.request_id)
@@ -91,6 +72,27 @@ class Gate:
         self._metrics.count(report)
         if scope["path"] not in _QUIET_PATHS or report.status >= 400:
             log.write(report)
+
+
+class Door:
+    """ASGI middleware inside CORS, so that a web page that may call can also read why it was refused."""
+
+    def __init__(self, app: Any, *, settings: Settings, closing: Closing) -> None:
+        self._app = app
+        self._visitors = Visitors(settings)
+        self._closing = closing
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
+            await error_response(refusal)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Any) -> ProxyError | None:
+        if self._closing.begun:
+            return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return self._visitors.refusal(scope, headers)
 
 
 class Visitors:
@@ -162,7 +164,9 @@ def _tagged(send: Send, report: Report) -> Send:
     return tagged
 
 
-def _request_id(given: str) -> str:
+def _request_id(scope: Any) -> str:
+    """The caller's own id if it is sane, so that its log and ours can be laid side by side."""
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
     return given if _SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
 
 
