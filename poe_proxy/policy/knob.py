@@ -5,6 +5,7 @@ nine names with values of their own. A level goes to the nearest declared one, o
 cheaper.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,13 +32,19 @@ DECLARABLE = (*EFFORTS, BUDGET, *SWITCHES)
 ASKED_AS = (*DECLARABLE, "thinking", "reasoning")
 _SYNONYMS = {
     "off": "none",
+    "no": "none",
+    "false": "none",
     "disabled": "none",
     "on": "medium",
+    "yes": "medium",
+    "true": "medium",
     "enabled": "medium",
     "auto": "medium",
     "adaptive": "medium",
 }
 _ON = "medium"  # what "think, please" means where a level has to be named
+_MEDIUM_ONLY = re.compile(r"-(instant|chat-latest)$|^assistant$", re.IGNORECASE)
+"""Poe fact: the chat-tuned GPT models take the effort medium and no other, and the catalogue does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,9 @@ class Wish:
 
     level: str
     tokens: int | None = None
+
+
+_OFF = Wish("none")
 
 
 def turn(body: Json, card: ModelCard) -> list[str]:
@@ -73,10 +83,19 @@ def _settle_own(body: Json, own: Mapping[str, Any], card: ModelCard) -> list[str
         if fitted is None:
             del body[name]
             changes.append(f"dropped {name}")
-        elif fitted != value:
+        elif fitted != value or type(fitted) is not type(value):  # 1 is no boolean, though Python has it equal to True
             body[name] = fitted
             changes.append(f"{name} set to {_shown(fitted)}")
+        if wish is not None and wish.level == "none":
+            changes += _second_off(body, own, card)
     return changes
+
+
+def _second_off(body: Json, own: Mapping[str, Any], card: ModelCard) -> list[str]:
+    """No thinking was asked for with one knob of the model's: a second one, of which nothing was said, agrees."""
+    silent = {name: value for name, value in _others_off(card).items() if name not in own and name not in body}
+    body.update(silent)
+    return [f"{name} set to {_shown(value)}" for name, value in silent.items()]
 
 
 def _translate(body: Json, foreign: Mapping[str, Any], own: Mapping[str, Any], card: ModelCard) -> list[str]:
@@ -110,11 +129,11 @@ def _target(card: ModelCard) -> str | None:
 def _settings(target: str, wish: Wish, card: ModelCard) -> Json:
     """The target's value; and where no thinking is wanted, the model's second knob turned off as well."""
     settings = {target: _setting(target, wish, card)}
-    if wish.level == "none":
-        for name in (BUDGET, *SWITCHES):
-            if name in card.parameters:
-                settings[name] = _setting(name, wish, card)
-    return settings
+    return {**settings, **_others_off(card)} if wish.level == "none" else settings
+
+
+def _others_off(card: ModelCard) -> Json:
+    return {name: _setting(name, _OFF, card) for name in (BUDGET, *SWITCHES) if name in card.parameters}
 
 
 def _setting(name: str, wish: Wish, card: ModelCard, said: Any = None) -> Any:
@@ -122,7 +141,7 @@ def _setting(name: str, wish: Wish, card: ModelCard, said: Any = None) -> Any:
     if name in SWITCHES:
         return wish.level != "none"
     if parameter is None:
-        return wish.level
+        return _ON if _MEDIUM_ONLY.search(card.poe_name) else wish.level
     if name == BUDGET:
         return _budget(wish, parameter)
     return said if said in parameter.values else nearest_level(wish.level, parameter.values)
@@ -166,6 +185,8 @@ def _wish_of(name: str, value: Any) -> Wish | None:
         return _wish_of_object(value, "type", "budget_tokens")
     if isinstance(value, bool):
         return Wish(_ON if value else "none")
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
     if isinstance(value, int | float):
         return Wish(level_of_budget(int(value)), int(value))
     level = _SYNONYMS.get(str(value).lower(), str(value).lower())
@@ -182,7 +203,8 @@ def _wish_of_object(value: Json, word: str, tokens: str) -> Wish | None:
 
 
 def _valid(value: Any, parameter: Parameter) -> Any:
-    return value if not parameter.values or value in parameter.values else None
+    """``value`` if the model can make sense of it, which is left to Poe only for free text."""
+    return value if value in parameter.values or (parameter.kind == "string" and not parameter.values) else None
 
 
 def _shown(value: Any) -> str:
