@@ -54,7 +54,7 @@ def fit(body: Json, card: ModelCard, unsupported: Mapping[str, str | None]) -> t
     """
     fitted, changes = _flat(body)
     changes += _one_choice(fitted) + _stops(fitted) + _search(fitted, card) + knob.turn(fitted, card)
-    changes += _only_known(fitted, card) + _typed(fitted, card) + _loose_tools(fitted)
+    changes += _only_known(fitted, card) + _typed(fitted, card) + _homonyms(fitted, card) + _loose_tools(fitted)
     changes += without_unsupported(fitted, unsupported)
     return fitted, changes
 
@@ -142,6 +142,14 @@ def _typed(body: Json, card: ModelCard) -> list[str]:
             body[name] = value
             changes.append(f"{name} retyped")
     return changes
+
+
+def _homonyms(body: Json, card: ModelCard) -> list[str]:
+    """OpenAI's fields that Poe ignores, where the model means another thing by the name, as ``audio``."""
+    gone = [name for name in body if name in IGNORED and isinstance(body[name], dict) and name in card.parameters]
+    for name in gone:
+        del body[name]
+    return [f"dropped {name}" for name in gone]
 
 
 def typed(value: Any, parameter: Parameter) -> Any:
