@@ -17,7 +17,7 @@ from poe_proxy import __version__
 from poe_proxy.cli.start import create_or_exit, end, has_key, settings_or_exit
 from poe_proxy.settings import Settings
 
-_MARGIN_S = 5  # uvicorn must not cut what our own grace period is about to end with an error event
+MARGIN_S = 5  # uvicorn must not cut what our own grace period is about to end with an error event
 _KEEP_ALIVE_S = 75  # longer than the pools of clients keep connections: who closes first must not be us
 _BACKLOG = 4096
 
@@ -64,7 +64,7 @@ def _run(settings: Settings, workers: int, *, demo: bool) -> None:
         "server_header": False,
         "backlog": _BACKLOG,
         "timeout_keep_alive": _KEEP_ALIVE_S,
-        "timeout_graceful_shutdown": int(settings.shutdown_grace_s) + _MARGIN_S,
+        "timeout_graceful_shutdown": int(settings.shutdown_grace_s) + MARGIN_S,
     }
     with _listener(settings) as listener:
         app = create_or_exit(settings)  # for workers too: faults are told once, before there are many to repeat them
