@@ -51,7 +51,7 @@ class Unwrapper:
     """
 
     def __init__(self) -> None:
-        self._mode = "head"  # -> bare | fenced -> after | prose
+        self._mode = "head"  # -> bare | opened -> fenced -> after | prose
         self._held = ""
 
     def push(self, events: list[Event]) -> list[Event]:
@@ -78,6 +78,9 @@ class Unwrapper:
         self._held += event.text
         if self._mode == "head":
             self._decide()
+        if self._mode == "opened":
+            self._held = self._held.lstrip()
+            self._mode = "fenced" if self._held else "opened"
         if self._mode == "bare":
             return self._release(len(self._held))
         return self._fenced() if self._mode == "fenced" else []
@@ -86,7 +89,7 @@ class Unwrapper:
         text = self._held = self._held.lstrip()
         if text.startswith(_FENCE):
             if "\n" in text:
-                self._mode, self._held = "fenced", text.partition("\n")[2].lstrip()
+                self._mode, self._held = "opened", text.partition("\n")[2]
         elif text and not _FENCE.startswith(text):
             self._mode = "bare" if text[0] in _JSON_STARTS else "prose"
 
@@ -95,7 +98,7 @@ class Unwrapper:
         end = self._held.find("\n" + _FENCE)
         if end >= 0:
             self._mode = "after"
-            self._held = self._held[:end]
+            self._held = self._held[:end].rstrip()
             return self._release(len(self._held))
         return self._release(len(self._held.rstrip("`\n\r\t ")))
 
