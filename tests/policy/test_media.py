@@ -1,0 +1,79 @@
+"""Media URLs once: each shape that was recorded, and what must stay as it is."""
+
+import pytest
+
+from poe_proxy.canonical.events import Event, Finished, Reasoning, Text
+from poe_proxy.policy.media import MediaOnce, once
+
+A = "https://pfst.cf2.poecdn.net/base/image/681005bf?w=1024&h=1024"
+B = "https://pfst.cf2.poecdn.net/base/image/4a327d81?w=1024&h=1024"
+SIGNED = "https://blob.example.net/private/org-A/img-y.png?st=2026-03-25T19%3A37%3A58Z&sig=Pgr4e/1Sp%3D"
+VIDEO = "https://pfst.cf2.poecdn.net/base/video/ec8fe5b6"
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (f"![A cat.png]({A})\n\n{A}", f"![A cat.png]({A})"),
+        (f"![A cat_image_1]({A})\n\n\n{A}", f"![A cat_image_1]({A})"),
+        (f"![A cat]({SIGNED})\n\n{SIGNED}", f"![A cat]({SIGNED})"),
+        (f"![A cat.png]({A})\n\n  {A}\t\n", f"![A cat.png]({A})\n"),
+        (f"{A}\n\n![A cat.png]({A})", f"\n\n![A cat.png]({A})"),
+        (f"![1.png]({A})\n![2.png]({B})\n\n{A}\n\n{B}", f"![1.png]({A})\n![2.png]({B})"),
+        (f"![1.png]({A})\n\n{A}\n\n![2.png]({B})\n\n{B}", f"![1.png]({A})\n\n![2.png]({B})"),
+        (f"![1.png]({A})\n\n{A}\n\n{B}", f"![1.png]({A})\n\n{B}"),
+        (f"![A [big] (old) cat\nand a dog]({A})\n\n{A}", f"![A [big] (old) cat\nand a dog]({A})"),
+        (f"![]({A})\n\n{A}", f"![]({A})"),
+        (f"![{'long ' * 700}]({A})\n\n{A}", f"![{'long ' * 700}]({A})"),
+        (f"Here:\n![1.png]({A})\n\n{A}\n\nBye.", f"Here:\n![1.png]({A})\n\nBye."),
+    ],
+)
+@pytest.mark.parametrize("bare_repeats", [True, False])
+def test_a_bare_line_that_repeats_an_image_goes(answer: str, shown: str, bare_repeats: bool) -> None:
+    assert once(answer, bare_repeats=bare_repeats) == shown
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "no URL",
+        A,
+        VIDEO,
+        f"{A}\n{B}",
+        f"![1.png]({A})",
+        f"![1.png]({A})\n\n{B}",
+        f"![1.png]({A})\n\nSee {A} for more.",
+        f"![1.png]({A})\n\n- {A}",
+        f"[a link]({A}) {A}",
+        f"![not closed]({A}\n\n{B}",
+    ],
+)
+@pytest.mark.parametrize("bare_repeats", [True, False])
+def test_all_else_stays(answer: str, bare_repeats: bool) -> None:
+    assert once(answer, bare_repeats=bare_repeats) == answer
+
+
+def test_a_media_model_s_bare_url_is_shown_once() -> None:
+    assert once(f"{VIDEO}\n{VIDEO}\n\n{VIDEO}") == VIDEO
+
+
+def test_a_text_model_may_repeat_a_bare_url() -> None:
+    assert once(f"{VIDEO}\n{VIDEO}", bare_repeats=False) == f"{VIDEO}\n{VIDEO}"
+
+
+@pytest.mark.parametrize("answer", ["![" * 20_000, "![a](" * 20_000, f"![{A}\n" * 2_000, f"{A}\n" * 5_000])
+def test_an_answer_of_nothing_but_beginnings_takes_no_time_to_speak_of(answer: str) -> None:
+    """Within the test runner's patience: the text in brackets is bounded."""
+    assert once(answer, bare_repeats=False) == answer
+
+
+@pytest.mark.parametrize("is_media", [True, False])
+def test_events_that_need_no_change_pass_as_the_same_objects(is_media: bool) -> None:
+    events: list[Event] = [Text("hi", {"frame": 1}), Text(A, {"frame": 2}), Reasoning(f"{A}\n{A}"), Finished("stop")]
+    passed = MediaOnce(is_media=is_media).push(events)
+    assert all(after is before for before, after in zip(events, passed, strict=True))
+
+
+def test_a_changed_text_loses_its_frame() -> None:
+    assert MediaOnce(is_media=True).push([Text(f"{A}\n{A}", {"frame": 1})]) == [Text(A)]
