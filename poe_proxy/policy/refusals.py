@@ -21,9 +21,20 @@ _NAMED = re.compile(
     r"\s*:?\s+((?:[A-Za-z_][\w.]*)(?:\s*,\s*[A-Za-z_][\w.]*)*)",
     re.IGNORECASE,
 )
-_SUBJECT = re.compile(
-    r"(?:^|[\s(])([A-Za-z_][\w.]*)\s*(?::|\bis\b|\bare\b|\bwas\b|\bdoes\b|\bmust\b|\bcannot\b|\bshould\b)", re.MULTILINE
+_CLAIM = (
+    r"(?:is|are|was) (?:not|un\w+|too|deprecated|invalid)\b|does not\b|(?:must|should|cannot|may not) be\b"
+    r"|extra inputs are not permitted"
 )
+_SUBJECT = re.compile(
+    r"(?:^|[\s(])(?P<article>(?:an?|the|this|that|its|your|last|first)\s+)?(?P<name>[A-Za-z_][\w.]*)"
+    rf"(?:\s*:|\s+(?:{_CLAIM}))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANNOUNCED = re.compile(
+    r"(?:parameters?|arguments?|fields?|names?|propert(?:y|ies)|keys?|options?|inputs?|invalid|un\w+|for)\W*$",
+    re.IGNORECASE,
+)
+_CLAIMED = re.compile(rf"\W?\s*(?::|(?:{_CLAIM}))", re.IGNORECASE)
 _ALLOWED = re.compile(
     r"(?:(?:supported|allowed|valid|permitted) values(?: are| is)?|(?:must be|expected) one of|one of|input should be)"
     r"\s*:?\s*(.+)",
@@ -32,13 +43,15 @@ _ALLOWED = re.compile(
 _VALUES = re.compile(r"['\"`‘“]([^'\"`’”]+)['\"`’”]")
 _LIMIT = re.compile(
     r"(?:at most|maximum(?: allowed| value)?(?: of| is)?|max(?:imum)? is|less than or equal to|not exceed|<=|up to"
-    r"|limit(?: of| is)?)\D{0,40}?(\d[\d,_]*(?:\.\d+)?)",
+    r"|limit(?: of| is)?|\d >)\D{0,60}?(\d[\d,_]*(?:\.\d+)?)",
     re.IGNORECASE,
 )
 _FLOOR = re.compile(
     r"(?:at least|minimum(?: of| is)?|greater than or equal to|>=)\D{0,40}?(\d[\d,_]*(?:\.\d+)?)", re.IGNORECASE
 )
-_RANGE = re.compile(r"between\s+(-?\d+(?:\.\d+)?)\s+and\s+(-?\d+(?:\.\d+)?)", re.IGNORECASE)
+_RANGE = re.compile(
+    r"(?:between|range\D{0,40})\s*\[?(-?\d+(?:\.\d+)?)(?:\s+and\s+|\s*,\s*)(-?\d+(?:\.\d+)?)", re.IGNORECASE
+)
 _DEFAULT_ONLY = re.compile(r"only the default", re.IGNORECASE)
 _INSTEAD = re.compile(r"use\s+['\"`]([A-Za-z_]\w*)['\"`]\s+instead", re.IGNORECASE)
 _VALUE_REFUSED = re.compile(
@@ -106,18 +119,33 @@ def _names(error: Refused, body: Json) -> list[str]:
         top = re.split(r"[.\[]", name.removeprefix("body."), maxsplit=1)[0]
         if top in body and top not in PROTECTED and top not in found:
             found.append(top)
-    return found
+    return found or _spoken(error.message, body)[:1]
 
 
 def _candidates(error: Refused) -> Iterator[str]:
+    text = error.message
     if error.param:
         yield error.param
-    for match in _QUOTED.finditer(error.message):
-        yield match.group(1)
-    for match in (*_NAMED.finditer(error.message), *_LISTED.finditer(error.message)):
-        yield from re.split(r"\s*,\s*", match.group(1))
-    for match in _SUBJECT.finditer(error.message):
-        yield match.group(1)
+    for match in _QUOTED.finditer(text):
+        if _is_code(match[1]) or _ANNOUNCED.search(text[: match.start()]) or _CLAIMED.match(text, match.end()):
+            yield match[1]
+    for match in (*_NAMED.finditer(text), *_LISTED.finditer(text)):
+        named = re.split(r"\s*,\s*", match[1])
+        yield from (name for name in named if _is_code(name) or _NAME_REFUSED.search(text))
+    for match in _SUBJECT.finditer(text):
+        if _is_code(match["name"]) or not match["article"]:
+            yield match["name"]
+
+
+def _spoken(text: str, body: Json) -> list[str]:
+    """Names that stand in the text without any sign that they are names: ``max_tokens``, or "thinking budget"."""
+    words = text.lower().replace("_", " ")
+    return [name for name in body if name not in PROTECTED and _is_code(name) and name.replace("_", " ") in words]
+
+
+def _is_code(name: str) -> bool:
+    """Whether a name is no word of plain English, as ``user`` and ``stop`` are."""
+    return not name.isalpha()
 
 
 def _repair_value(text: str, names: list[str], body: Json) -> Repair | None:

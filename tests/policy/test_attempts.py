@@ -91,7 +91,7 @@ def kinds(kind: type[ProxyError]) -> Iterator[type[ProxyError]]:
 
 
 class TestTheTable:
-    @pytest.mark.parametrize("kind", kinds(ProxyError))
+    @pytest.mark.parametrize("kind", [*kinds(ProxyError)])
     def test_every_error_has_one_place(self, kind: type[ProxyError]) -> None:
         """``FINAL`` is asked first: ``Unfit`` is a ``Refused`` whose layers would not help."""
         places = [place for place in (AGAIN, ONCE_MORE, OTHERWISE) if issubclass(kind, place)]
