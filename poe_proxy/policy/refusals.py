@@ -63,6 +63,12 @@ _NAME_REFUSED = re.compile(
     r"|extra inputs are not permitted|additional properties",
     re.IGNORECASE,
 )
+_NOT_SUPPORTED = re.compile(
+    r"(?:not|n't|un-?)\s?(?:currently )?support|not (?:permitted|allowed|available|recogni[sz]ed)"
+    r"|not a valid (?:parameter|field)|unknown (?:name|field|parameter)|unrecogni[sz]ed|was unexpected|deprecated|instead\b",
+    re.IGNORECASE,
+)
+_EITHER = re.compile(r"cannot both|can't both|only one of|not both|mutually exclusive|together with", re.IGNORECASE)
 _LISTED = re.compile(r":\s*([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*\.?\s*$")
 
 
@@ -99,10 +105,14 @@ def repair(error: Refused, body: Json) -> Repair | None:
     """What ``error`` asks to change in ``body``, or None where it names nothing that may be changed."""
     text = error.message
     names = _names(error, body)
+    if len(names) > 1 and _EITHER.search(text):
+        return Repair(drop=(names[1],))
     if _is_about_a_value(text) and not (names and _NAME_REFUSED.search(text)):
         return _repair_value(text, names, body)
     if not names:
         return None
+    if not (_NAME_REFUSED.search(text) or _NOT_SUPPORTED.search(text)):
+        return Repair(drop=tuple(names))
     instead = _INSTEAD.search(text)
     rename = instead.group(1) if instead and instead.group(1) not in names[:1] else None
     return Repair(unsupported={name: rename if name == names[0] else None for name in names if name != rename})

@@ -89,6 +89,38 @@ def test_a_name_that_is_not_in_the_body_is_none_of_its_faults(message: str, name
     assert repaired(message, {"presence_penalty": 0.5}) is None
 
 
+@pytest.mark.parametrize(("message", "name"), UNSUPPORTED)
+def test_what_is_not_supported_is_worth_remembering(message: str, name: str) -> None:
+    found = repair(Refused(message, poe_status=400), {**SHELL, name: 1})
+    assert found is not None
+    assert found.unsupported == {name: None}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid 'logit_bias': something is wrong with it.",
+        "Something about logit_bias went wrong.",
+        "The logit bias is broken.",
+    ],
+)
+def test_what_is_only_named_is_dropped_this_once(message: str) -> None:
+    assert repair(Refused(message, poe_status=400), {**SHELL, "logit_bias": {}}) == Repair(drop=("logit_bias",))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "`temperature` and `top_p` cannot both be specified for this model. Please use only one.",
+        "Only one of 'temperature' and 'top_p' may be given.",
+        "temperature and top_p are mutually exclusive: 'temperature', 'top_p'",
+    ],
+)
+def test_of_two_that_exclude_each_other_the_second_goes_this_once(message: str) -> None:
+    found = repair(Refused(message, poe_status=400), {**SHELL, "temperature": 1, "top_p": 1})
+    assert found == Repair(drop=("top_p",))
+
+
 def test_several_names_go_together() -> None:
     assert repaired("Unrecognized request arguments supplied: top_k, min_p", {"top_k": 1, "min_p": 2, "n": 1}) == {
         "n": 1
