@@ -65,7 +65,8 @@ _NAME_REFUSED = re.compile(
 )
 _NOT_SUPPORTED = re.compile(
     r"(?:not|n't|un-?)\s?(?:currently )?support|not (?:permitted|allowed|available|recogni[sz]ed)"
-    r"|not a valid (?:parameter|field)|unknown (?:name|field|parameter)|unrecogni[sz]ed|was unexpected|deprecated|instead\b",
+    r"|not a valid (?:parameter|field)|unknown (?:name|field|parameter)|unrecogni[sz]ed|was unexpected"
+    r"|deprecated|instead\b",
     re.IGNORECASE,
 )
 _EITHER = re.compile(r"cannot both|can't both|only one of|not both|mutually exclusive|together with", re.IGNORECASE)

@@ -112,7 +112,7 @@ def test_what_is_only_named_is_dropped_this_once(message: str) -> None:
     "message",
     [
         "`temperature` and `top_p` cannot both be specified for this model. Please use only one.",
-        "Only one of 'temperature' and 'top_p' may be given.",
+        "Only one of the parameters 'temperature' and 'top_p' may be given.",
         "temperature and top_p are mutually exclusive: 'temperature', 'top_p'",
     ],
 )
