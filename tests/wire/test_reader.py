@@ -420,6 +420,18 @@ class TestGarbage:
         assert bare(reader.feed(data) + reader.close()) == [STARTED, Text("a"), Finished("stop")]
         assert reader.garbled == 1
 
+    def test_half_an_emoji_does_not_cost_the_rest_of_its_chunk(self) -> None:
+        halves = [b'{"choices": [{"delta": {"content": "a %b b"}}]}' % half for half in (rb"\ud83d", rb"\ude00")]
+        events = read_bytes(frame(ROLE), *(b"data: " + half + b"\n\n" for half in halves), stream(STOP))
+        assert bare(events)[1:-1] == [Text("a \ufffd b"), Text("a \ufffd b")]
+
+    @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+    def test_a_number_that_json_does_not_have_is_null(self, number: bytes) -> None:
+        told = b'data: {"odd": %b, "choices": [{"delta": {"content": "a"}}]}\n\n' % number
+        (text,) = [event for event in read_bytes(frame(ROLE), told, stream(STOP)) if isinstance(event, Text)]
+        assert text.frame is not None
+        assert text.frame["odd"] is None
+
     @pytest.mark.parametrize("choices", [None, {}, [], [None], [[]], "x", [{"delta": None}], [{"delta": []}], [{}]])
     def test_choices_that_hold_nothing_say_nothing(self, choices: Any) -> None:
         assert between(chunk(choices=choices)) == []

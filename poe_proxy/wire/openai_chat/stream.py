@@ -26,7 +26,7 @@ from poe_proxy.canonical.events import (
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import CallAssembler, pieces
-from poe_proxy.wire.openai_chat.frames import framed, seconds
+from poe_proxy.wire.openai_chat.frames import decoded, framed, seconds
 from poe_proxy.wire.openai_chat.reasons import is_finish, legal_finish, read_usage, whole_usage
 
 DONE = b"[DONE]"
@@ -93,8 +93,8 @@ class Reader:
 
     def _read(self, frame: sse.Frame) -> list[Event]:
         try:
-            chunk = orjson.loads(frame.data)
-        except orjson.JSONDecodeError:
+            chunk = decoded(frame.data)
+        except (ValueError, RecursionError):
             chunk = frame.data.decode("utf-8", "replace")
         if frame.name == b"error":
             return self._fail(errors.read_in_stream(chunk))
