@@ -36,6 +36,11 @@ class Case:
         return self.name
 
     @property
+    def is_clean(self) -> bool:
+        """Whether the answer ended by itself: the SDK's stream helper raises where it was cut short."""
+        return self.answer is not None and self.answer["choices"][0]["finish_reason"] in ("stop", "tool_calls")
+
+    @property
     def recorded(self) -> Recorded:
         """Poe's answer as bytes: ``body`` is JSON, ``text`` is sent as it stands."""
         said = self.poe_response

@@ -91,6 +91,20 @@ def test_the_same_answer_streamed_by_poe_says_the_same(
     assert added_up(chunks_of(sdk, case)) == said_by(case.answer)
 
 
+@pytest.mark.parametrize("case", [case for case in _STREAMED if case.is_clean], ids=str)
+def test_the_sdk_s_stream_helper_adds_it_up(case: Case, poe: ScriptedPoe, sdk: OpenAI) -> None:
+    assert case.answer is not None
+    poe.answer = Recorded(200, _EVENT_STREAM, as_stream(case.poe_response["body"], MANNERS[1]))
+    with sdk.chat.completions.stream(**case.client_request) as stream:
+        message = stream.get_final_completion().choices[0].message
+    meant = case.answer["choices"][0]["message"]
+    assert message.role == "assistant"
+    assert (message.content or "") == (meant["content"] or "")
+    called = [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or []]
+    told = [(call["id"], *map(call["function"].get, ("name", "arguments"))) for call in meant.get("tool_calls", [])]
+    assert called == told
+
+
 @pytest.mark.parametrize("case", _STREAMED, ids=str)
 def test_a_stream_that_nobody_asked_for_is_made_whole(case: Case, poe: ScriptedPoe, sdk: OpenAI) -> None:
     assert case.answer is not None
