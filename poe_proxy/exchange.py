@@ -9,8 +9,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-import orjson
-
 from poe_proxy.canonical.answer import Answer, fold
 from poe_proxy.canonical.card import ModelCard
 from poe_proxy.canonical.errors import Garbled, PoeError, ProxyError, TimedOut, Unanswered
@@ -25,6 +23,7 @@ from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
 from poe_proxy.wire.openai_chat import answer as chat_answer
 from poe_proxy.wire.openai_chat import errors as chat_errors
+from poe_proxy.wire.openai_chat.frames import decoded
 from poe_proxy.wire.openai_chat.request import build, encode
 from poe_proxy.wire.openai_chat.stream import Reader
 
@@ -149,8 +148,8 @@ async def _error(answered: Answered) -> PoeError:
 
 def _json(body: bytes) -> object:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        return decoded(body)
+    except ValueError as error:
         raise Garbled("Poe answered 200 with something that is not JSON.") from error
 
 

@@ -24,7 +24,7 @@ class Answered:
     @property
     def is_stream(self) -> bool:
         """Whether Poe answered with events; what was asked for does not tell."""
-        return str(self.headers.get("content-type", "")).startswith("text/event-stream")
+        return str(self.headers.get("content-type", "")).lower().startswith("text/event-stream")
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body's bytes as they come."""

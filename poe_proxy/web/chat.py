@@ -1,5 +1,6 @@
 """``POST /v1/chat/completions``: from the client's bytes to the client's bytes."""
 
+import time
 from contextlib import aclosing
 from typing import Any
 
@@ -59,6 +60,7 @@ class ChatAnswer(Response):
         self._request = request
         self._card = card
         self._report = report
+        self._id = f"chatcmpl-{report.request_id}"  # for an answer of Poe's that has none
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Run the exchange and send what it brings."""
@@ -72,6 +74,7 @@ class ChatAnswer(Response):
         async with Lifeline(receive, self._house.closing) as line:
             try:
                 answer = await self._house.exchange.answer(self._request, self._card, self._report)
+                answer.id, answer.created = answer.id or self._id, answer.created or int(time.time())
                 body = wire_answer.write(answer, self._request.model)
                 response = json_response(body, headers=poe_headers(self._report))
             except ProxyError as error:
@@ -84,7 +87,9 @@ class ChatAnswer(Response):
 
     async def _stream(self, scope: Any, receive: Receive, send: Send) -> None:
         outlet = Outlet(send, self._house.settings.first_event_s, lambda: poe_headers(self._report))
-        writer = Writer(self._request.model, include_usage=self._request.include_usage)
+        writer = Writer(
+            self._request.model, include_usage=self._request.include_usage, answer_id=self._id, created=int(time.time())
+        )
         failure: ProxyError | None = None
         try:
             async with Lifeline(receive, self._house.closing) as line:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from poe_proxy.canonical.answer import fold
-from poe_proxy.canonical.errors import Garbled, RateLimited
+from poe_proxy.canonical.errors import Garbled, RateLimited, StreamBroken
 from poe_proxy.canonical.events import Event, Failed, Finished, Reasoning, Refusal, Started, Text, ToolCall, Used
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat.answer import read, write
@@ -144,3 +144,9 @@ class TestTheRoundTrip:
             "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
         }
         assert told["usage"] == usage()
+
+
+def test_a_reason_that_says_the_answer_went_wrong_is_a_failure() -> None:
+    (event,) = read({"choices": [{"message": {"content": "half of it"}, "finish_reason": "error"}]})
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, StreamBroken)

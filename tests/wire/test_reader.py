@@ -483,3 +483,11 @@ def test_no_two_events_share_a_frame() -> None:
     frames = [event.frame for event in read(told, usage_chunk()) if not isinstance(event, Failed)]
     assert len({id(one) for one in frames}) == len(frames)
     assert len({id(one["choices"]) for one in frames if one}) == len(frames)
+
+
+@pytest.mark.parametrize("reason", ["error", "ERROR", "cancelled", "MALFORMED_FUNCTION_CALL"])
+def test_a_reason_that_says_the_answer_went_wrong_is_a_failure(reason: str) -> None:
+    events = read(ROLE, chunk({"content": "a"}), chunk(finish=reason))
+    assert isinstance(events[-1], Failed)
+    assert isinstance(events[-1].error, StreamBroken)
+    assert not any(isinstance(event, Finished) for event in events)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from poe_proxy.canonical.answer import Answer, Call
-from poe_proxy.canonical.errors import Garbled
+from poe_proxy.canonical.errors import Garbled, StreamBroken
 from poe_proxy.canonical.events import (
     Event,
     Failed,
@@ -21,7 +21,7 @@ from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import as_text, pieces
 from poe_proxy.wire.openai_chat.frames import framed, seconds
-from poe_proxy.wire.openai_chat.reasons import legal_finish, read_usage, whole_usage
+from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage
 
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
 
@@ -33,6 +33,8 @@ def read(body: Any) -> list[Event]:
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return [Failed(Garbled("Poe answered 200 with something that is not a chat completion."))]
+    if is_failure(choices[0].get("finish_reason")):
+        return [Failed(StreamBroken(GAVE_UP))]
     return _read(body, choices[0])
 
 

@@ -22,11 +22,18 @@ _FOREIGN: Mapping[str, str] = {
     "prohibited_content": "content_filter",
     "recitation": "content_filter",
 }
+_FAILURES = frozenset({"error", "failed", "cancelled", "abort", "aborted", "malformed_function_call"})
+GAVE_UP = "The model gave up in the middle of its answer; it is not complete."
 
 
 def is_finish(reason: object) -> bool:
     """Whether a chunk's reason ends the answer; some backends say ``""`` or ``"null"`` until then."""
     return isinstance(reason, str) and reason.lower() not in ("", "null", "none")
+
+
+def is_failure(reason: object) -> bool:
+    """Whether a backend says with its reason that the answer went wrong, which no legal reason of OpenAI's tells."""
+    return isinstance(reason, str) and reason.lower() in _FAILURES
 
 
 def legal_finish(reason: object, *, has_calls: bool) -> str:

@@ -27,7 +27,14 @@ from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import CallAssembler, pieces
 from poe_proxy.wire.openai_chat.frames import decoded, framed, seconds
-from poe_proxy.wire.openai_chat.reasons import is_finish, legal_finish, read_usage, whole_usage
+from poe_proxy.wire.openai_chat.reasons import (
+    GAVE_UP,
+    is_failure,
+    is_finish,
+    legal_finish,
+    read_usage,
+    whole_usage,
+)
 
 DONE = b"[DONE]"
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
@@ -141,6 +148,8 @@ class Reader:
         else:
             events += self._deltas(chunk, delta)
         reason = choice.get("finish_reason")
+        if is_failure(reason) and not self._finished:
+            return [*events, *self._fail(StreamBroken(GAVE_UP))]
         if is_finish(reason) and not self._finished:
             events += [self._no_arguments(index, chunk) for index in self._calls.without_arguments()]
             legal = legal_finish(reason, has_calls=len(self._calls) > 0)
