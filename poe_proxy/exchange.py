@@ -4,44 +4,31 @@ Errors are raised before the first content and are events after it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from poe_proxy.call import TOO_SLOW, Patience, call
 from poe_proxy.canonical.answer import Answer, fold
 from poe_proxy.canonical.card import ModelCard
-from poe_proxy.canonical.errors import Garbled, PoeError, ProxyError, TimedOut, Unanswered
+from poe_proxy.canonical.errors import PoeError, ProxyError, TimedOut, Unanswered
 from poe_proxy.canonical.events import CONTENT, Event, Failed, Used
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
-from poe_proxy.poe.client import Answered, PoeClient
+from poe_proxy.poe.client import PoeClient
 from poe_proxy.policy import attempts, parameters, structured
 from poe_proxy.policy.attempts import Attempt, Means
 from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
-from poe_proxy.wire.openai_chat import answer as chat_answer
-from poe_proxy.wire.openai_chat import errors as chat_errors
-from poe_proxy.wire.openai_chat.frames import decoded
-from poe_proxy.wire.openai_chat.request import build, encode
-from poe_proxy.wire.openai_chat.stream import Reader
-
-_DRAIN_S = 0.25
+from poe_proxy.wire.openai_chat.request import build
 
 
 class Stage(Protocol):
     """A step that events pass through on their way to the client."""
 
     def push(self, events: list[Event]) -> list[Event]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait, in seconds: for the next bytes of a stream, and for a whole answer."""
-
-    stream_idle_s: float
-    answer_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +57,7 @@ class Exchange:
             try:
                 if attempt.wait_s:
                     await self.sleep(attempt.wait_s)
-                async with aclosing(self._attempt(attempt, report, ask_stream=ask_stream)) as batches:
+                async with aclosing(call(self.poe, attempt, report, self.patience, self.means.clock)) as batches:
                     async for batch in batches:
                         events = _through(stages, batch)
                         begun = begun or any(isinstance(event, CONTENT) for event in events)
@@ -94,7 +81,7 @@ class Exchange:
                 async with aclosing(self.events(request, card, report, stream=False)) as batches:
                     folded = fold([event async for batch in batches for event in batch])
         except TimeoutError:
-            raise TimedOut("Poe did not give a whole answer in time; raise ANSWER_TIMEOUT_S for slow models.") from None
+            raise TimedOut(TOO_SLOW) from None
         if folded.error is not None:
             raise folded.error
         return folded
@@ -106,26 +93,6 @@ class Exchange:
         if structured.wants_json(body):
             body["messages"] = structured.say_it_in_words(body["messages"], body)
         return body, changes
-
-    async def _attempt(self, attempt: Attempt, report: Report, *, ask_stream: bool) -> AsyncGenerator[list[Event]]:
-        idle_s = self.patience.stream_idle_s if ask_stream else self.patience.answer_s
-        async with self.poe.chat(encode(attempt.body), idle_s=idle_s) as answered:
-            if answered.status != 200:
-                raise await _error(answered)
-            if not answered.is_stream:
-                yield chat_answer.read(_json(await answered.whole()))
-                return
-            reader = Reader()
-            pieces = answered.pieces()
-            async for piece in pieces:
-                if events := reader.feed(piece):
-                    yield events
-                if reader.done:
-                    await _drain(pieces)
-                    break
-            yield reader.close()
-            if reader.garbled:
-                report.notes.append(f"{reader.garbled} frames of Poe's were no JSON")
 
 
 def _stages(request: Request, card: ModelCard) -> list[Stage]:
@@ -139,26 +106,6 @@ def _through(stages: list[Stage], events: list[Event]) -> list[Event]:
     for stage in stages:
         events = stage.push(events)
     return events
-
-
-async def _error(answered: Answered) -> PoeError:
-    headers = {name.lower(): value for name, value in answered.headers.items()}
-    return chat_errors.read(answered.status, headers, await answered.whole())
-
-
-def _json(body: bytes) -> object:
-    try:
-        return decoded(body)
-    except ValueError as error:
-        raise Garbled("Poe answered 200 with something that is not JSON.") from error
-
-
-async def _drain(pieces: AsyncIterator[bytes]) -> None:
-    """Read on to the end that follows ``[DONE]``, so that the connection can be used again; not if it lets us wait."""
-    with suppress(TimeoutError, ProxyError):
-        async with asyncio.timeout(_DRAIN_S):
-            async for _ in pieces:
-                pass
 
 
 def _note(events: list[Event], report: Report, clock: Callable[[], float]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes that one unfinished frame may hold; a media data URL stays far below, an endless line does not."""
+_FIELDS = (b"data:", b"event:", b":", b"id:", b"retry:")
 COMMENT_PING = b": ping\n\n"
 
 
@@ -86,6 +87,17 @@ def _frame(block: bytes) -> Frame | None:
         elif field == b"event":
             name = value
     return Frame(name, b"\n".join(data)) if data else None
+
+
+def begins(head: bytes) -> bool | None:
+    """Whether an answer that begins with ``head`` is a stream of events; None where more of it is needed to tell.
+
+    What it is labelled as does not tell: gateways were seen to lose or swap the content type.
+    """
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if any(text.startswith(field) for field in _FIELDS):
+        return True
+    return None if any(field.startswith(text) for field in _FIELDS) else False
 
 
 def encode(data: bytes, name: bytes | None = None) -> bytes:

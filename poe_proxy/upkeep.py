@@ -16,7 +16,7 @@ from poe_proxy.canonical.listing import Listing
 from poe_proxy.files.cache import load_catalogue, save_catalogue
 from poe_proxy.files.models_file import ModelsFileError, load_models
 from poe_proxy.files.watcher import watch_models
-from poe_proxy.observe.log import log
+from poe_proxy.observe.log import crash, log
 from poe_proxy.poe.catalogue import read_catalogue
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.usage_api import UNCHECKED, check_key
@@ -82,12 +82,20 @@ class Upkeep:
     async def _again_and_again(self, work: Callable[[], Awaitable[bool]], every_s: float) -> None:
         soon_s = _SOON_S
         while True:
-            if await work():
+            if await self._done(work):
                 soon_s = _SOON_S
                 await self._sleep(every_s)
             else:
                 await self._sleep(min(soon_s, every_s))
                 soon_s = min(soon_s * 2, every_s)
+
+    async def _done(self, work: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether ``work`` succeeded; a fault of ours in one chore must not end the others."""
+        try:
+            return await work()
+        except Exception as error:
+            crash(error, "upkeep")
+            return False
 
     async def _fetch(self, poe: PoeClient) -> bool:
         """Fetch the catalogue. One that holds nothing is a fault of Poe's, not a reason to forget all models."""

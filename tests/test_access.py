@@ -98,7 +98,7 @@ def test_a_foreign_host_is_refused_with_a_key_too_but_not_an_address_or_a_name_n
     assert statuses == {"evil.example": 403, "192.168.1.7:9876": 200, "poe-proxy:8080": 200}
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://", "http://[::1"])
 def test_a_foreign_origin_is_refused_and_nothing_is_spent(proxy: Proxy, origin: str) -> None:
     answer = post(proxy, chat("hi"), origin=origin)
     assert answer.status_code == 403

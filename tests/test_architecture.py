@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 LEVELS = (
     {"canonical", "sse"},
     {"policy", "poe", "files", "wire", "observe", "settings"},
-    {"exchange", "upkeep"},
+    {"call", "upkeep"},
+    {"exchange"},
     {"web"},
     {"cli"},
 )

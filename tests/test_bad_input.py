@@ -37,6 +37,18 @@ USER = {"role": "user", "content": "hi"}
             {"model": "gpt-5.4", "messages": [{"role": "user", "content": [{"type": "text"}]}]},
             "messages[0].content[0].text",
         ),
+        (
+            {
+                "model": "gpt-5.4",
+                "messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}],
+            },
+            "messages[0].content[0].input_audio.data",
+        ),
+        (
+            {"model": "gpt-5.4", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+            "messages[0].content[0].image_url.url",
+        ),
+        ({"model": "gpt-5.4", "messages": [USER], "extra_body": {"stop": 5}}, "stop"),
         ({"model": "gpt-5.4", "messages": [USER], "stream": "yes"}, "stream"),
         ({"model": "gpt-5.4", "messages": [USER], "temperature": "hot"}, "temperature"),
         ({"model": "gpt-5.4", "messages": [USER], "max_tokens": -1}, "max_tokens"),
@@ -136,6 +148,7 @@ def test_a_compressed_body_is_415(proxy: Proxy) -> None:
     ("method", "path", "status", "words"),
     [
         ("POST", "/v1/v1/chat/completions", 404, "/v1 twice"),
+        ("GET", "/v1/v1", 404, "/v1 twice"),
         ("GET", "/nothing/here", 404, "/v1"),
         ("GET", "/v1/chat/completions", 405, "GET"),
         ("DELETE", "/v1/models", 405, "DELETE"),

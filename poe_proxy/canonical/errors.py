@@ -17,6 +17,7 @@ ProxyError
 │   ├── ContextTooLong        400     as OpenAI has it, whether Poe said 400 or 413
 │   ├── OutOfPoints           402
 │   ├── Moderated             403
+│   ├── NoAccess              403     this account may not use this model
 │   ├── ModelMissing          404
 │   ├── KeyRefused            502     Poe's 401 and 403 about our key are not the caller's fault
 │   ├── NotStarted            408
@@ -27,7 +28,8 @@ ProxyError
 │   ├── Unanswered            502     sent, never answered: it may have been charged
 │   ├── TimedOut              504     no answer in time
 │   ├── StreamBroken          502     the answer began and did not end properly
-│   └── Garbled               502     what came back is not what Poe speaks
+│   ├── Garbled               502     what came back is not what Poe speaks
+│   └── Misdirected           502     a redirect or the like: somebody else than Poe answers
 ├── ShuttingDown              503
 └── Internal                  500
 """
@@ -159,6 +161,12 @@ class Moderated(PoeError):
     default_code = "content_policy_violation"
 
 
+class NoAccess(PoeError):
+    status = 403
+    type = "permission_error"
+    default_code = "no_access"
+
+
 class ModelMissing(PoeError):
     status = 404
     type = "not_found_error"
@@ -217,6 +225,11 @@ class StreamBroken(LinkError):
 
 class Garbled(LinkError):
     default_code = "poe_garbled"
+    may_retry = False
+
+
+class Misdirected(LinkError):
+    default_code = "poe_misdirected"
     may_retry = False
 
 

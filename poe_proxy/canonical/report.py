@@ -14,6 +14,7 @@ class Report:
     started: float
     model: str = ""  # as asked for
     poe_model: str = ""  # as sent to Poe
+    in_catalogue: bool = False  # whether that is a name of Poe's catalogue, and not one that a caller made up
     stream: bool = False
     status: int = 0
     outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown

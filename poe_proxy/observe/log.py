@@ -12,6 +12,9 @@ from poe_proxy.canonical.report import Report
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
+_LONGEST = 200  # characters of a name that a caller or Poe made up
+_MOST = 30
+
 log: Any = structlog.get_logger()
 
 
@@ -59,8 +62,8 @@ def facts(report: Report) -> dict[str, Any]:
     }
     if report.model:
         said |= {
-            "model": report.model,
-            "poe_model": report.poe_model,
+            "model": report.model[:_LONGEST],
+            "poe_model": report.poe_model[:_LONGEST],
             "stream": report.stream,
             "attempts": report.attempts,
         }
@@ -70,7 +73,7 @@ def facts(report: Report) -> dict[str, Any]:
         said |= {"tokens_in": report.usage.prompt, "tokens_out": report.usage.completion, "cached": report.usage.cached}
     for name in ("changes", "notes", "error"):
         if value := getattr(report, name):
-            said[name] = value
+            said[name] = [text[:_LONGEST] for text in value[:_MOST]] if isinstance(value, list) else value[:_LONGEST]
     return said
 
 

@@ -44,7 +44,7 @@ class Metrics:
 
     def count(self, report: Report) -> None:
         """Count one finished request."""
-        model = report.poe_model or ("unknown" if report.model else "")
+        model = report.poe_model.lower() if report.in_catalogue else "unknown" if report.model else ""
         self._requests.labels(report.route, model, str(report.status), report.outcome).inc()
         self._duration.labels(report.route).observe(report.ended - report.started)
         if report.first_event_s is not None:

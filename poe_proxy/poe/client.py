@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from poe_proxy import __version__
+from poe_proxy import __version__, sse
 from poe_proxy.poe.faults import KNOWN, link_error
+from poe_proxy.poe.transport import FRESH
 
 _CONNECT_S = 10.0
 _MAX_ANSWER = 256 * 1024 * 1024
@@ -18,16 +19,33 @@ class Answered:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
+        self._pieces = self._received()
+        self._head = b""
         self.status = response.status_code
         self.headers = response.headers
 
+    async def is_stream(self) -> bool:
+        """Whether Poe answers with events, which neither what was asked for nor the content type tells for sure."""
+        found = None
+        while found is None:
+            piece = await anext(self._pieces, b"")
+            self._head += piece
+            found = sse.begins(self._head) if piece else False
+        return found or (self._is_labelled_stream and not self._head.lstrip().startswith((b"{", b"[")))
+
     @property
-    def is_stream(self) -> bool:
-        """Whether Poe answered with events; what was asked for does not tell."""
+    def _is_labelled_stream(self) -> bool:
         return str(self.headers.get("content-type", "")).lower().startswith("text/event-stream")
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body's bytes as they come."""
+        """The body's bytes as they come, from its beginning."""
+        head, self._head = self._head, b""
+        if head:
+            yield head
+        async for piece in self._pieces:
+            yield piece
+
+    async def _received(self) -> AsyncIterator[bytes]:
         if self._response.is_stream_consumed:  # a transport that reads ahead, as mocks do
             yield self._response.content
             return
@@ -55,6 +73,7 @@ class PoeClient:
 
     def __init__(self, base_url: str, key: str, transport: httpx.AsyncBaseTransport) -> None:
         self._base_url = base_url
+        self._key = key.encode()
         self._transport = transport
         self._headers = {
             "authorization": f"Bearer {key}",
@@ -63,11 +82,18 @@ class PoeClient:
         }
 
     @asynccontextmanager
-    async def chat(self, body: bytes, *, idle_s: float) -> AsyncIterator[Answered]:
-        """``POST /v1/chat/completions``; ``idle_s`` is the longest silence borne. Raises LinkError."""
+    async def chat(self, body: bytes, *, idle_s: float, fresh: bool = False) -> AsyncIterator[Answered]:
+        """``POST /v1/chat/completions``, over a new connection if ``fresh``; ``idle_s`` is the longest silence borne.
+
+        Raises LinkError.
+        """
         headers = {**self._headers, "content-type": "application/json"}
-        async with self._call("POST", "/v1/chat/completions", headers, body, idle_s) as answered:
+        async with self._call("POST", "/v1/chat/completions", headers, body, idle_s, fresh=fresh) as answered:
             yield answered
+
+    def masked(self, body: bytes) -> bytes:
+        """``body`` without our key, which an error about it may quote."""
+        return body.replace(self._key, b"***") if self._key else body
 
     async def get(self, path: str, *, timeout_s: float) -> tuple[int, httpx.Headers, bytes]:
         """A small whole answer (``/v1/models``, ``/usage/…``): status, headers, body. Raises LinkError."""
@@ -76,11 +102,11 @@ class PoeClient:
 
     @asynccontextmanager
     async def _call(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None, idle_s: float
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, idle_s: float, *, fresh: bool = False
     ) -> AsyncIterator[Answered]:
         timeout = {"connect": _CONNECT_S, "pool": _CONNECT_S, "read": idle_s, "write": idle_s}
         request = httpx.Request(
-            method, self._base_url + path, headers=headers, content=body, extensions={"timeout": timeout}
+            method, self._base_url + path, headers=headers, content=body, extensions={"timeout": timeout, FRESH: fresh}
         )
         async with httpx.AsyncClient(transport=self._transport, trust_env=False) as client:
             response = await _send(client, request)

@@ -78,6 +78,7 @@ TABLE: tuple[tuple[type[BaseException], Callable[[BaseException], LinkError]], .
     (httpx.InvalidURL, _not_reached),
     (httpx.StreamError, _cut),
     # below both
+    (ValueError, _not_reached),  # a URL or a proxy that aiohttp cannot make sense of
     (ssl.SSLError, _not_reached),
     (TimeoutError, _timed_out),
     (OSError, _unanswered),
@@ -92,7 +93,8 @@ def link_error(error: BaseException, *, answered: bool = False) -> LinkError:
     found = next(make for kind, make in TABLE if isinstance(cause, kind))(cause)
     if answered and isinstance(found, Unanswered | NotReached | Garbled):
         found = _cut(cause)
-    found.detail = f"{type(cause).__name__}: {cause}"
+    # not the exception's own words: aiohttp's quote bytes that came, which may be what somebody said
+    found.detail = " ".join(filter(None, [type(cause).__name__, getattr(cause, "strerror", None)]))
     return found
 
 
@@ -101,6 +103,8 @@ def _cause(error: BaseException) -> str:
         return "its name was not found"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
         return "the TLS handshake failed"
+    if isinstance(error, ValueError):
+        return "POE_BASE_URL or a proxy of the environment is no valid address"
     if isinstance(error, aiohttp.ClientConnectorError):
         return (error.strerror or "connection failed").lower()
     return "no connection in time" if isinstance(error, TimeoutError) else "connection failed"

@@ -13,8 +13,10 @@ from poe_proxy.canonical.errors import (
     Garbled,
     Internal,
     KeyRefused,
+    Misdirected,
     ModelMissing,
     Moderated,
+    NoAccess,
     NotReached,
     NotStarted,
     OutOfPoints,
@@ -43,7 +45,9 @@ FINAL = (
     ContextTooLong,
     OutOfPoints,
     Moderated,
+    NoAccess,
     ModelMissing,
+    Misdirected,
     KeyRefused,
     TimedOut,
     ShuttingDown,
@@ -63,6 +67,7 @@ class Attempt:
     body: Json
     wait_s: float = 0.0
     changes: tuple[str, ...] = ()
+    fresh: bool = False  # over a new connection: the last one was closed without an answer, and others may be as stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +114,14 @@ class _Waits:
         if self.means.clock() + wait_s > self.deadline:
             raise error
         self.failures += 1
-        return Attempt(attempt.number + 1, attempt.body, wait_s, attempt.changes)
+        return Attempt(attempt.number + 1, attempt.body, wait_s, attempt.changes, fresh=isinstance(error, ONCE_MORE))
 
     def _wait_s(self, error: ProxyError) -> float:
-        if error.retry_after is not None:
-            return error.retry_after + self.means.random() * _FIRST_WAIT_S
         longest = min(_FIRST_WAIT_S * 2.0**self.failures, _LONGEST_WAIT_S)
-        return float(longest * (0.5 + self.means.random() / 2))
+        wait_s = float(longest * (0.5 + self.means.random() / 2))
+        if error.retry_after is None:
+            return wait_s
+        return max(error.retry_after + self.means.random() * _FIRST_WAIT_S, wait_s)  # "0" is no leave to hammer
 
 
 class _Layers:

@@ -44,7 +44,7 @@ STANDARD = PROTECTED | {
     "function_call",
     "reasoning_effort",
 }
-_SEARCH_SWITCHES = ("web_search", "enable_web_search", "tool_web_search")
+_SEARCH_SWITCHES = ("web_search", "enable_web_search", "web_search_enabled", "tool_web_search")
 
 
 def fit(body: Json, card: ModelCard, unsupported: Mapping[str, str | None]) -> tuple[Json, list[str]]:
@@ -52,8 +52,11 @@ def fit(body: Json, card: ModelCard, unsupported: Mapping[str, str | None]) -> t
 
     ``unsupported`` is what Poe refused for this model before: a name, and the name to use instead (None: none).
     """
-    fitted, changes = _flat(body)
-    changes += _one_choice(fitted) + _stops(fitted) + _search(fitted, card) + knob.turn(fitted, card)
+    fitted = {name: value for name, value in body.items() if value is not None}
+    fitted.pop("auto_manage_context", None)  # taken for the first version's clients; clipping is the proxy's own
+    changes = (
+        _no_empty_tools(fitted) + _one_choice(fitted) + _stops(fitted) + _search(fitted, card) + knob.turn(fitted, card)
+    )
     changes += _only_known(fitted, card) + _typed(fitted, card) + _homonyms(fitted, card) + _loose_tools(fitted)
     changes += without_unsupported(fitted, unsupported)
     return fitted, changes
@@ -74,13 +77,15 @@ def without_unsupported(body: Json, unsupported: Mapping[str, str | None]) -> li
     return changes
 
 
-def _flat(body: Json) -> tuple[Json, list[str]]:
-    """``extra_body`` merged into the top level, as the Python SDK does by itself; nulls and our switches left out."""
-    extra = {name: value for name, value in as_object(body.get("extra_body")).items() if name not in PROTECTED}
-    flat = {name: value for name, value in {**body, **extra}.items() if value is not None}
-    flat.pop("extra_body", None)
-    flat.pop("auto_manage_context", None)  # taken for the first version's clients; clipping is the proxy's own
-    return flat, []
+def _no_empty_tools(body: Json) -> list[str]:
+    """An empty list of tools says no more than none, but providers refuse it, and a choice among none as well."""
+    gone = [name for name in ("tools", "functions") if body.get(name) == []]
+    if not body.get("tools"):
+        gone += ["tool_choice"] if body.get("tool_choice") in ("auto", "none") else []
+        gone += ["parallel_tool_calls"] if "parallel_tool_calls" in body else []
+    for name in gone:
+        del body[name]
+    return [f"dropped {name}" for name in gone]
 
 
 def _one_choice(body: Json) -> list[str]:

@@ -117,7 +117,7 @@ def _as_ours(request: WebRequest, error: HTTPException) -> ProxyError:
         return MethodNotAllowed(f"{request.method} is not possible on {path[:200]}.")
     if error.status_code != 404:
         return CallerError(str(error.detail))
-    if path.startswith("/v1/v1/"):
+    if f"{path}/".startswith("/v1/v1/"):
         return NotFound(f"The path has /v1 twice: end your client's base URL with one /v1 ({_base(request)}/v1).")
     return NotFound(f"There is nothing at {path[:200]}. Point your client at {_base(request)}/v1, see GET /.")
 

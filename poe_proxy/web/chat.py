@@ -8,15 +8,16 @@ from starlette.requests import Request as WebRequest
 from starlette.responses import Response
 
 from poe_proxy.canonical.card import ModelCard
-from poe_proxy.canonical.errors import ProxyError, ShuttingDown
+from poe_proxy.canonical.errors import Internal, ProxyError, ShuttingDown
 from poe_proxy.canonical.events import Failed
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
+from poe_proxy.observe import log
 from poe_proxy.web.body import ClientLeftError, read_body
 from poe_proxy.web.house import House, report_of
 from poe_proxy.web.lifeline import Lifeline, Receive
 from poe_proxy.web.outlet import Outlet, Send
-from poe_proxy.web.respond import error_response, json_response, poe_headers
+from poe_proxy.web.respond import error_response, header_safe, json_response, poe_headers
 from poe_proxy.wire.openai_chat import answer as wire_answer
 from poe_proxy.wire.openai_chat.request import parse
 from poe_proxy.wire.openai_chat.stream import Writer
@@ -41,7 +42,7 @@ async def chat_completions(web_request: WebRequest) -> Response:
     request = parse(data)
     report.model = request.model
     card = house.upkeep.resolve(request.model)
-    report.poe_model = card.poe_name
+    report.poe_model, report.in_catalogue = card.poe_name, card.in_catalogue
     report.stream = _wants_stream(request, card, default=settings.stream_default)
     return ChatAnswer(house, request, card, report)
 
@@ -115,6 +116,11 @@ class ChatAnswer(Response):
                         self._note(batch[-1].error, "cut")
         except ProxyError as error:
             return error
+        except Exception as error:
+            if not outlet.started:
+                raise
+            log.crash(error, self._report.request_id)  # a fault of ours must not look like an answer's clean end
+            return Internal(f"The proxy failed on this answer; its log says more under {self._report.request_id}.")
         return None
 
     async def _end(
@@ -136,4 +142,4 @@ class ChatAnswer(Response):
     def _note(self, error: ProxyError, outcome: str) -> None:
         if self._report.outcome == "ok":
             self._report.outcome = outcome
-        self._report.error = f"{type(error).__name__} {error.status} {error.code or ''}".rstrip()
+        self._report.error = header_safe(f"{type(error).__name__} {error.status} {error.code or ''}".rstrip())

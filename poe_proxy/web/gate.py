@@ -135,7 +135,7 @@ class Visitors:
         return bool(self._keys) and ("." not in host or _is_address(host))
 
     def _knows_origin(self, origin: str, host: str) -> bool:
-        return "*" in self._origins or origin in self._origins or urlsplit(origin).netloc == host.lower()
+        return "*" in self._origins or origin in self._origins or _netloc(origin) == host.lower()
 
     def _without_key(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
         if not self._keys or scope["path"] in OPEN_PATHS or scope["method"] == "HEAD":
@@ -183,6 +183,14 @@ def _hostname(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower().rstrip(".")
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an origin; None for ``null`` and nonsense, which are like no host at all."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _is_address(host: str) -> bool:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from starlette.requests import Request as WebRequest
 
+from poe_proxy.call import Patience
 from poe_proxy.canonical.report import Report
-from poe_proxy.exchange import Exchange, Patience
+from poe_proxy.exchange import Exchange
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.poe.client import PoeClient
-from poe_proxy.poe.transport import SharedTransport
+from poe_proxy.poe.transport import SharedTransport, proxy_from_environment
 from poe_proxy.policy.attempts import Means
 from poe_proxy.policy.refusals import Memory
 from poe_proxy.settings import Settings
@@ -40,6 +41,11 @@ class House:
         return house
 
 
+def way_to(settings: Settings) -> str | None:
+    """The HTTP proxy on the way to Poe, if the environment names one; never for a stand-in on this machine."""
+    return None if settings.poe_is_local else proxy_from_environment(settings.poe_base_url)
+
+
 def report_of(request: WebRequest) -> Report:
     """The Report that the gate opened for ``request``."""
     report = request.scope["state"]["report"]
@@ -50,7 +56,7 @@ def report_of(request: WebRequest) -> Report:
 @contextlib.asynccontextmanager
 async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics) -> AsyncIterator[House]:
     """The house, with its pool of connections and its upkeep running."""
-    transport = SharedTransport(settings.poe_connections, use_proxies=not settings.poe_is_local)
+    transport = SharedTransport(settings.poe_connections, proxy=way_to(settings))
     poe = PoeClient(settings.poe_base_url, settings.poe_api_key, transport)
     means = Means(time.monotonic, random.random, settings.retry_budget_s, Memory(time.monotonic))
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)

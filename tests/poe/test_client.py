@@ -1,7 +1,7 @@
 """The Poe client: what it sends, and that attempts share nothing but the pool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
@@ -68,12 +68,46 @@ def test_each_call_has_a_client_of_its_own_and_the_pool_outlives_it(mocked: resp
     assert all(client.is_closed for client in made)
 
 
+STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
+
+
 @pytest.mark.parametrize(
-    ("content_type", "is_stream"),
-    [("text/event-stream", True), ("text/event-stream; charset=utf-8", True), ("application/json", False), ("", False)],
+    ("content_type", "pieces", "is_stream"),
+    [
+        (STREAM, [b"data: {}\n\n"], True),
+        ("Text/Event-Stream", [b"foo: bar\n\n"], True),
+        (STREAM, [], True),
+        (STREAM, [b'{"error": {}}'], False),
+        (JSON, [b'{"id": 1}'], False),
+        (JSON, [b"  ", b"\n", b"{}"], False),
+        (JSON, [b"\n", b"d", b"at", b"a: {}\n\n"], True),
+        (JSON, [b": ping\n\n"], True),
+        ("", [b"event: x\n"], True),
+        ("", [b"<html>"], False),
+        ("application/octet-stream", [b"\xef\xbb\xbfdata: {}"], True),
+        (JSON, [], False),
+    ],
 )
-def test_what_poe_answered_tells_whether_it_is_a_stream(content_type: str, is_stream: bool) -> None:
-    assert Answered(httpx.Response(200, headers={"content-type": content_type})).is_stream is is_stream
+def test_how_an_answer_begins_tells_whether_it_is_a_stream(
+    content_type: str, pieces: list[bytes], is_stream: bool
+) -> None:
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in pieces:
+                yield piece
+
+    async def run() -> tuple[bool, bytes]:
+        answered = Answered(httpx.Response(200, headers={"content-type": content_type}, stream=Body()))
+        return await answered.is_stream(), await answered.whole()
+
+    assert asyncio.run(run()) == (is_stream, b"".join(pieces))
+
+
+def test_our_key_is_masked_in_what_poe_says_of_it() -> None:
+    async def work(poe: PoeClient) -> bytes:
+        return poe.masked(b"Incorrect key the-key.")
+
+    assert with_client(work) == b"Incorrect key ***."
 
 
 def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> None:

@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import httpx
@@ -13,7 +14,7 @@ import pytest
 from poe_proxy.canonical.errors import Garbled, LinkError, NotReached, StreamBroken, TimedOut, Unanswered
 from poe_proxy.poe import faults
 from poe_proxy.poe.client import PoeClient
-from poe_proxy.poe.transport import SharedTransport
+from poe_proxy.poe.transport import SharedTransport, proxy_from_environment
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -147,6 +148,88 @@ def test_a_peer_that_speaks_no_tls_is_not_reached() -> None:
     error = asyncio.run(error_from(plain, scheme="https"))
     assert isinstance(error, NotReached)
     assert "TLS" in error.message
+
+
+def test_connections_that_went_stale_are_not_tried_twice() -> None:
+    """Six idle connections that are cut as soon as they are used again, as a NAT or a sleeping laptop leaves them."""
+
+    async def run() -> bytes:
+        async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await heard(reader)
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                await reader.readuntil(b"\r\n\r\n{}")
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+        async with await asyncio.start_server(answers_once, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with calling(url) as poe:
+                await asyncio.gather(*(whole(poe) for _ in range(6)))
+                with pytest.raises(Unanswered):
+                    await whole(poe)
+                return await whole(poe, fresh=True)
+
+    assert asyncio.run(run()) == b"ok"
+
+
+async def whole(poe: PoeClient, *, fresh: bool = False) -> bytes:
+    async with poe.chat(b"{}", idle_s=5, fresh=fresh) as answered:
+        return await answered.whole()
+
+
+def test_a_netrc_is_none_of_our_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".netrc").write_text("default login a password b")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    with pytest.raises(NotReached):
+        asyncio.run(call("http://poe.invalid"))
+
+
+def test_an_address_that_makes_no_sense_is_not_reached() -> None:
+    with pytest.raises(NotReached, match="no valid address"):
+        asyncio.run(call("http://user:password@127.0.0.1:1"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, None),
+        ({"https_proxy": "http://127.0.0.1:3128"}, "http://127.0.0.1:3128"),
+        ({"ALL_PROXY": "http://127.0.0.1:3129"}, "http://127.0.0.1:3129"),
+        ({"http_proxy": "http://127.0.0.1:3128"}, None),
+        ({"https_proxy": "http://127.0.0.1:3128", "no_proxy": "poe.com"}, None),
+    ],
+)
+def test_the_environments_proxy_is_found(
+    environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_from_environment("https://api.poe.com") == proxy
+
+
+def test_a_call_goes_through_a_proxy_in_between() -> None:
+    async def run() -> bytes:
+        asked: list[bytes] = []
+
+        async def relays(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(relays, "127.0.0.1", 0) as server:
+            proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            transport = SharedTransport(connections=1, proxy=proxy)
+            try:
+                await whole(PoeClient("http://poe.invalid", "a-key", transport))
+            finally:
+                await transport.shut()
+        return asked[0].partition(b"\r\n")[0]
+
+    assert asyncio.run(run()) == b"POST http://poe.invalid/v1/chat/completions HTTP/1.1"
 
 
 def every(kind: type[BaseException]) -> Iterator[type[BaseException]]:

@@ -195,8 +195,12 @@ class TestWaiting:
         assert world.waits() == [first]
 
     def test_retry_after_goes_first(self, world: World) -> None:
-        world.run(ASKED, made(RateLimited, retry_after=3.0), made(RateLimited, retry_after=0.0))
-        assert world.waits() == [3.0, 0.0]
+        world.run(ASKED, made(RateLimited, retry_after=3.0), made(RateLimited, retry_after=5.0))
+        assert world.waits() == [3.0, 5.0]
+
+    def test_a_retry_after_of_nothing_is_no_leave_to_hammer(self, world: World) -> None:
+        world.run(ASKED, *[made(RateLimited, retry_after=0.0)] * 3)
+        assert world.waits() == [0.125, 0.25, 0.5]
 
     def test_a_wait_beyond_the_budget_is_not_begun(self, world: World) -> None:
         error = made(RateLimited, retry_after=21.0)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from poe_proxy.canonical.card import ModelCard, Parameter
-from poe_proxy.policy.parameters import IGNORED, PROTECTED, fit
+from poe_proxy.policy.parameters import IGNORED, fit
 from tests.policy.declared import Json, cards, faults
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -32,8 +32,12 @@ class TestWhatPasses:
         [
             {"temperature": 0.5, "top_p": 1, "max_tokens": 5},
             {"max_completion_tokens": 5, "stop": ["a", " b"], "n": 1},
-            {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "auto"},
-            {"parallel_tool_calls": False, "logprobs": True, "top_logprobs": 2},
+            {
+                "tools": [{"type": "function", "function": {"name": "f"}}],
+                "tool_choice": "auto",
+                "parallel_tool_calls": False,
+            },
+            {"logprobs": True, "top_logprobs": 2},
             {"response_format": {"type": "json_object"}},
             {"stream": True, "stream_options": {"include_usage": True}},
         ],
@@ -78,26 +82,25 @@ class TestWhatPasses:
         assert repr(body) == before
 
 
-class TestExtraBody:
-    def test_nested_and_flat_are_the_same(self) -> None:
-        model = card(Parameter("aspect", "string"))
-        assert fitted({"extra_body": {"aspect": "1:1"}}, model) == fitted({"aspect": "1:1"}, model) == {"aspect": "1:1"}
+def test_auto_manage_context_is_taken_and_not_sent() -> None:
+    assert fitted({"auto_manage_context": True}, UNHEARD_OF) == {}
 
-    def test_it_goes_before_the_top_level(self) -> None:
-        assert fitted({"temperature": 1, "extra_body": {"temperature": 0}}) == {"temperature": 0}
 
-    @pytest.mark.parametrize("name", sorted(PROTECTED))
-    def test_it_cannot_replace_what_the_request_is(self, name: str) -> None:
-        body, _ = fit({**ASKED, "extra_body": {name: "other"}}, card(), {})
-        assert body == ASKED
+class TestToolsThatAreNone:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"tools": []},
+            {"functions": []},
+            {"tool_choice": "none"},
+            {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True},
+        ],
+    )
+    def test_what_providers_refuse_and_says_nothing_is_dropped(self, fields: Json) -> None:
+        assert fitted(fields) == {}
 
-    @pytest.mark.parametrize("nothing", [None, {}, {"seed": 1}, {"odd": None}])
-    def test_it_is_never_sent_itself(self, nothing: Any) -> None:
-        assert fitted({"extra_body": nothing}) == {}
-
-    def test_auto_manage_context_is_taken_and_not_sent(self) -> None:
-        assert fitted({"auto_manage_context": True}, UNHEARD_OF) == {}
-        assert fitted({"extra_body": {"auto_manage_context": False}}, UNHEARD_OF) == {}
+    def test_a_choice_that_says_something_stays(self) -> None:
+        assert fitted({"tool_choice": "required"}) == {"tool_choice": "required"}
 
 
 class TestChoicesAndStops:

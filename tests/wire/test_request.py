@@ -158,13 +158,36 @@ class TestWhatIsTaken:
             {"tools": [], "tool_choice": "auto"},
             {"tools": [{"type": "web_search"}], "tool_choice": {"type": "function", "function": {"name": "f"}}},
             {"tools": [{"function": {"name": "f"}}]},
-            {"odd": {"deep": [1, 2.5, None, "x"]}, "thinking": {"type": "enabled"}, "extra_body": {"odd": 1}},
+            {"odd": {"deep": [1, 2.5, None, "x"]}, "thinking": {"type": "enabled"}},
             {"max_tokens": 2**60, "seed": -1, "temperature": 1e300},
         ],
     )
     def test_the_client_s_own_json_is_kept(self, fields: Json) -> None:
         body = {"model": "m", "messages": [USER], **fields}
         assert parse(orjson.dumps(body)).body == body
+
+    @pytest.mark.parametrize(
+        ("extra", "flat"),
+        [
+            ({"aspect": "1:1"}, {"aspect": "1:1"}),
+            ({"temperature": 0}, {"temperature": 0}),
+            ({"tools": [], "response_format": {"type": "text"}}, {"tools": [], "response_format": {"type": "text"}}),
+            ({"extra_body": {"aspect": "1:1"}}, {"aspect": "1:1"}),
+            ({}, {}),
+        ],
+    )
+    def test_extra_body_is_flattened(self, extra: Json, flat: Json) -> None:
+        assert request(temperature=1, extra_body=extra).body == request(**{"temperature": 1, **flat}).body
+
+    @pytest.mark.parametrize("name", ["model", "messages", "stream", "stream_options"])
+    def test_extra_body_cannot_replace_what_the_request_is(self, name: str) -> None:
+        assert request(extra_body={name: {"include_usage": True}}).body == request().body
+
+    @pytest.mark.parametrize("extra", [{"stop": [1]}, {"stop": 5}, {"max_tokens": "abc"}, {"tools": {}}])
+    def test_extra_body_is_looked_at_like_everything_else(self, extra: Json) -> None:
+        with pytest.raises(BadRequest) as caught:
+            request(extra_body=extra)
+        assert caught.value.param in extra
 
     def test_what_the_proxy_wants_to_know_is_read(self) -> None:
         taken = request(model=" gpt ", stream=True, stream_options={"include_usage": True})

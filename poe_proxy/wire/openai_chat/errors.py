@@ -7,6 +7,7 @@ JSON string; gateways answer in HTML. So the HTTP status decides first and ``typ
 import math
 import re
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from poe_proxy.canonical.errors import (
     KeyRefused,
     ModelMissing,
     Moderated,
+    NoAccess,
     NotStarted,
     OutOfPoints,
     PoeError,
@@ -70,6 +72,7 @@ _TOOLS = re.compile(
 _DROPPABLE = re.compile(
     r"\b(parallel|max)_tool_calls\b"
 )  # parameters that may go: naming them is not speaking of tools
+_KEY = re.compile(r"\bkeys?\b|token|credential|authenti", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _MAX_MESSAGE = 2000
 _KEY_CURE = "Poe refused this proxy's own Poe key. Set a valid POE_API_KEY (poe.com/api/keys) and restart the proxy."
@@ -168,6 +171,8 @@ def _build(status: int, error: Json, retry_after: float | None) -> PoeError:
 def _kind(status: int, poe_type: str | None, message: str, error: Json) -> type[PoeError]:
     if status == 403 and (poe_type == "moderation_error" or _MODERATION.search(message)):
         return Moderated
+    if status == 403 and poe_type == "permission_error" and not _KEY.search(message):
+        return NoAccess
     kind = _BY_STATUS.get(status, Unfit if 400 <= status < 500 else PoeFailed)
     return _kind_of_400(message, error) if kind is Refused else kind
 
@@ -191,12 +196,22 @@ def _shown(kind: type[PoeError], status: int, message: str) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from ``Retry-After`` or ``retry-after-ms``; a date or nonsense counts as not given."""
+    """Seconds, from ``retry-after-ms`` or ``Retry-After``; nonsense counts as not given."""
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             seconds = float(milliseconds) / 1000
         else:
             seconds = float(headers["retry-after"])
-    except (KeyError, ValueError):
+    except KeyError:
         return None
+    except ValueError:
+        return _until(headers.get("retry-after", ""), headers.get("date", ""))
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _until(then: str, now: str) -> float | None:
+    """Seconds between two HTTP dates: Poe's own clock tells how far away its date is."""
+    try:
+        return max(0.0, (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds())
+    except (ValueError, TypeError):
+        return None

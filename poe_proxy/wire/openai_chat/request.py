@@ -15,11 +15,12 @@ from poe_proxy.wire.openai_chat import DIALECT
 from poe_proxy.wire.openai_chat.validate import validate
 
 _MAX_DEPTH = 200
+_OF_THE_REQUEST = frozenset({"model", "messages", "stream", "stream_options"})
 
 
 def parse(data: bytes) -> Request:
     """Read and validate a client's body. Raises BadRequest, which names the field at fault."""
-    body = validate(_json(data))
+    body = validate(_flat(_json(data)))
     options = body.get("stream_options") or {}
     return Request(
         dialect=DIALECT,
@@ -60,7 +61,20 @@ def _json(data: bytes) -> Any:
     return body
 
 
+def _flat(body: Any) -> Any:
+    """``extra_body`` merged into the top level, as the Python SDK does by itself; what makes the request stays.
+
+    It goes first, so that what it holds is looked at like everything else.
+    """
+    while isinstance(body, dict) and isinstance(extra := body.get("extra_body"), dict):
+        kept = {name: value for name, value in body.items() if name != "extra_body"}
+        body = {**kept, **{name: value for name, value in extra.items() if name not in _OF_THE_REQUEST}}
+    return body
+
+
 def _message(message: Json) -> Json:
+    if isinstance(message.get("tool_calls"), list):
+        message = {**message, "tool_calls": [_call(call) for call in message["tool_calls"]]}
     if message["role"] == "developer":  # Poe does not list the role; system is what it means (docs/poe-facts.md)
         message = {**message, "role": "system"}
     content = message.get("content")
@@ -69,11 +83,19 @@ def _message(message: Json) -> Json:
     return message
 
 
+def _call(call: Json) -> Json:
+    """A call of an earlier turn; some clients keep its arguments as the object that they read."""
+    function = call.get("function")
+    if not isinstance(function, dict) or isinstance(function.get("arguments"), str | None):
+        return call
+    return {**call, "function": {**function, "arguments": orjson.dumps(function["arguments"]).decode()}}
+
+
 def _part(part: Json) -> Json:
     match part["type"]:
         case "image_url" if isinstance(part["image_url"], str):
             return {**part, "image_url": {"url": part["image_url"]}}
-        case "input_audio" if isinstance(part.get("input_audio"), dict):
+        case "input_audio":
             return _audio_as_file(part["input_audio"])
         case _:
             return part

@@ -85,8 +85,25 @@ def _part(path: str, part: Any) -> None:
         raise _wrong(f"{path}.type", "a string", part.get("type"))
     if part["type"] == "text" and not isinstance(part.get("text"), str):
         raise _wrong(f"{path}.text", "a string", part.get("text"))
-    if part["type"] == "image_url" and not isinstance(part.get("image_url"), dict | str):
-        raise _wrong(f"{path}.image_url", 'an object {"url": …}', part.get("image_url"))
+    if part["type"] == "image_url":
+        _image(f"{path}.image_url", part.get("image_url"))
+    if part["type"] == "input_audio":
+        _audio(f"{path}.input_audio", part.get("input_audio"))
+
+
+def _image(path: str, image: Any) -> None:
+    if not isinstance(image, dict | str):
+        raise _wrong(path, 'an object {"url": …}', image)
+    if isinstance(image, dict) and not isinstance(image.get("url"), str):
+        raise _wrong(f"{path}.url", "a string", image.get("url"))
+
+
+def _audio(path: str, audio: Any) -> None:
+    if not isinstance(audio, dict):
+        raise _wrong(path, 'an object {"data": …, "format": …}', audio)
+    for name, wanted in (("data", "base64 text"), ("format", "a string such as wav or mp3")):
+        if not isinstance(audio.get(name), str):
+            raise _wrong(f"{path}.{name}", wanted, audio.get(name))
 
 
 def _tool_calls(path: str, calls: Any) -> None:
@@ -107,6 +124,8 @@ def _tools(body: Json) -> None:
         path = f"tools[{number}]"
         if not isinstance(tool, dict):
             raise _wrong(path, "an object", tool)
+        if not isinstance(tool.get("type", "function"), str):
+            raise _wrong(f"{path}.type", "a string", tool["type"])
         if tool.get("type", "function") == "function":
             _function(f"{path}.function", tool.get("function"))
 
@@ -148,7 +167,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return _is_number(value) and value >= 1 and value == int(value)
 
 
 def _is_text(value: Any) -> bool:

@@ -1,0 +1,90 @@
+"""One call to Poe as events: an error, a whole answer or a stream, whatever was asked for. It never repeats a call."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from poe_proxy.canonical.errors import Garbled, Misdirected, ProxyError, TimedOut
+from poe_proxy.canonical.events import Event
+from poe_proxy.canonical.report import Report
+from poe_proxy.poe.client import Answered, PoeClient
+from poe_proxy.policy.attempts import Attempt
+from poe_proxy.wire.openai_chat import answer as chat_answer
+from poe_proxy.wire.openai_chat import errors as chat_errors
+from poe_proxy.wire.openai_chat.frames import decoded
+from poe_proxy.wire.openai_chat.request import encode
+from poe_proxy.wire.openai_chat.stream import Reader
+
+TOO_SLOW = "Poe did not give a whole answer in time; raise ANSWER_TIMEOUT_S for slow models."
+_DRAIN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds: for the next bytes of a stream, and for a whole answer."""
+
+    stream_idle_s: float
+    answer_s: float
+
+    @property
+    def unheard_s(self) -> float:
+        """How long a stream may go on with signs of life that say nothing: comments, empty deltas."""
+        return max(self.stream_idle_s, self.answer_s)
+
+
+async def call(
+    poe: PoeClient, attempt: Attempt, report: Report, patience: Patience, clock: Callable[[], float]
+) -> AsyncGenerator[list[Event]]:
+    """Yield the answer's events as they come. Raises ProxyError where Poe answers with an error, or not properly."""
+    idle_s = patience.stream_idle_s if attempt.body["stream"] else patience.answer_s
+    async with poe.chat(encode(attempt.body), idle_s=idle_s, fresh=attempt.fresh) as answered:
+        if not 200 <= answered.status < 300:
+            raise await _error(poe, answered)
+        if not await answered.is_stream():
+            yield chat_answer.read(_json(await _whole(answered, patience)))
+            return
+        reader, last = Reader(), clock()
+        pieces = answered.pieces()
+        async for piece in pieces:
+            if events := reader.feed(piece):
+                last = clock()
+                yield events
+            elif clock() - last > patience.unheard_s:
+                raise TimedOut("Poe kept the stream open and said nothing; it is not going to.")
+            if reader.done:
+                await _drain(pieces)
+                break
+        yield reader.close()
+        if reader.garbled:
+            report.notes.append(f"{reader.garbled} frames of Poe's were no JSON")
+
+
+async def _error(poe: PoeClient, answered: Answered) -> ProxyError:
+    if not 400 <= answered.status < 600:
+        return Misdirected(f"Poe answered {answered.status}, which is no answer to a chat; check POE_BASE_URL.")
+    headers = {name.lower(): value for name, value in answered.headers.items()}
+    return chat_errors.read(answered.status, headers, poe.masked(await answered.whole()))
+
+
+async def _whole(answered: Answered, patience: Patience) -> bytes:
+    try:
+        async with asyncio.timeout(patience.answer_s):
+            return await answered.whole()
+    except TimeoutError:
+        raise TimedOut(TOO_SLOW) from None
+
+
+def _json(body: bytes) -> object:
+    try:
+        return decoded(body)
+    except ValueError as error:
+        raise Garbled("Poe answered 200 with something that is not JSON.") from error
+
+
+async def _drain(pieces: AsyncIterator[bytes]) -> None:
+    """Read on to the end that follows ``[DONE]``, so that the connection can be used again; not if it lets us wait."""
+    with suppress(TimeoutError, ProxyError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in pieces:
+                pass

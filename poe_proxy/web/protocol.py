@@ -1,0 +1,147 @@
+"""HTTP as bytes, before there is a request: what cannot be read, comes too slowly or never ends is answered our way.
+
+For `python proxy.py` alone, since only who starts uvicorn can name its protocol. A request whose head is whole is the
+app's: this module knows no routes and no callers.
+"""
+
+import asyncio
+import uuid
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from poe_proxy.canonical.errors import CallerError
+from poe_proxy.canonical.report import Report
+from poe_proxy.observe import log
+from poe_proxy.web.respond import error_response
+
+MAX_HEAD = 64 * 1024
+LAST_WORDS_S = 2.0  # after the grace period: for what is still to be said to a client that reads it
+_LINGER_S = 5.0
+_TLS = b"\x16\x03"
+
+
+class _HeadTooLargeError(Exception):
+    pass
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. Nothing here is done per request but to note that a head begins or is whole.
+
+    ``head_timeout_s`` counts from the connection, or from the first byte after an answer, until the head is whole;
+    ``shutdown_s`` from the server's shutdown until a connection that is still there is cut, read or not.
+    """
+
+    def __init__(self, *, head_timeout_s: float, shutdown_s: float, **given: Any) -> None:
+        super().__init__(**given)
+        self._head_timeout_s = head_timeout_s
+        self._shutdown_s = shutdown_s
+        self._waiting_since: float | None = None  # for the rest of a head, while nothing is being answered
+        self._in_head = False
+        self._head_bytes = 0
+        self._arriving = 0
+        self._refused = False
+        self._timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._waiting_since = self.loop.time()
+        self._timer = self.loop.call_later(self._head_timeout_s, self._look_at_the_clock)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn has it, but for what happens to what is no request."""
+        if self._refused:
+            return  # read and thrown away: a client that is still sending would not see our answer
+        self._unset_keepalive_if_required()
+        if self._waiting_since is None and not self._answering:
+            self._waiting_since = self.loop.time()
+        self._arriving = len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # answered as if it had not been asked for
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _HeadTooLargeError):
+                self._refuse_size()
+            else:
+                self._refuse_form("TLS, where plain HTTP is spoken" if data.startswith(_TLS) else str(error))
+        else:
+            self._head_bytes += self._arriving
+            if self._in_head and self._head_bytes > MAX_HEAD:
+                self._refuse_size()
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Weigh the head, if it can be too heavy, and hand it on."""
+        self._in_head = False
+        if self._head_bytes + self._arriving > MAX_HEAD and self._weight() > MAX_HEAD:
+            raise _HeadTooLargeError
+        super().on_headers_complete()
+        self._waiting_since = None
+
+    def shutdown(self) -> None:
+        """The server's end, for which a client that reads nothing shall not keep us waiting."""
+        super().shutdown()
+        if not self._refused:
+            self._timer.cancel()
+            self._timer = self.loop.call_later(self._shutdown_s, self.transport.abort)
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _weight(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _look_at_the_clock(self) -> None:
+        now = self.loop.time()
+        due = (now if self._waiting_since is None else self._waiting_since) + self._head_timeout_s
+        if due > now:
+            self._timer = self.loop.call_at(due, self._look_at_the_clock)
+        else:
+            said = f"The request's headers did not arrive within {self._head_timeout_s:g} s (BODY_TIMEOUT_S)."
+            self._refuse(408, "headers_too_slow", said)
+
+    def _refuse_form(self, reason: str) -> None:
+        self._refuse(400, "invalid_http", f"This is no HTTP request that the proxy can read: {reason}.", reason)
+
+    def _refuse_size(self) -> None:
+        self._refuse(431, "headers_too_large", f"The request's headers are larger than {MAX_HEAD // 1024} kB.")
+
+    def _refuse(self, status: int, code: str, message: str, *notes: str) -> None:
+        """Answer in OpenAI's shape and close; where half an answer to an earlier request is out already, only close."""
+        self._refused = True
+        self._timer.cancel()
+        if self._answering and (self.pipeline or self.cycle.response_started):
+            self.transport.close()
+            return
+        if self._answering:  # the head was well, the body is not: the app, which waits for it, learns that it is over
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._answer(status, code, message, list(notes))
+        self.transport.write_eof()
+        self._timer = self.loop.call_later(_LINGER_S, self.transport.abort)
+
+    def _answer(self, status: int, code: str, message: str, notes: list[str]) -> None:
+        error = CallerError(message, code=code)
+        error.status = status
+        request_id, now = f"req_{uuid.uuid4().hex}", self.loop.time()
+        response = error_response(error, {"x-request-id": request_id, "connection": "close"})
+        headers = (b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *response.raw_headers))
+        self.transport.write(b"".join((STATUS_LINE[status], *headers, b"\r\n", response.body)))
+        begun = now if self._waiting_since is None else self._waiting_since
+        told = Report(request_id, "other", begun, status=status, outcome="error", ended=now, notes=notes)
+        told.error = f"CallerError {status} {code}"
+        log.write(told)
