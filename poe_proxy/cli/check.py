@@ -12,6 +12,7 @@ from poe_proxy.poe.transport import SharedTransport
 from poe_proxy.poe.usage_api import KeyCheck, check_key
 from poe_proxy.settings import Settings, SettingsError, load_settings, suspicions
 from poe_proxy.upkeep import Upkeep
+from poe_proxy.web.house import way_to
 
 
 def check() -> int:
@@ -49,7 +50,7 @@ def _key(console: Console, settings: Settings) -> int:
 
 
 async def _ask(settings: Settings) -> KeyCheck:
-    transport = SharedTransport(connections=1, use_proxies=not settings.poe_is_local)
+    transport = SharedTransport(connections=1, proxy=way_to(settings))
     try:
         return await check_key(PoeClient(settings.poe_base_url, settings.poe_api_key, transport))
     finally:
