@@ -23,12 +23,12 @@ from poe_proxy.canonical.usage import Usage
 
 @dataclass(slots=True)
 class Call:
-    """One whole tool call; ``frame`` is the call as its own dialect wrote it, for what no other dialect knows."""
+    """One whole tool call; ``frames`` are its pieces as their own dialect wrote them, for what no other knows."""
 
     id: str
     name: str
     arguments: str = ""
-    frame: Json | None = None
+    frames: list[Json] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -73,9 +73,9 @@ def _add(answer: Answer, event: Event) -> None:
         case Refusal():
             answer.refusal = (answer.refusal or "") + event.text
         case ToolCall():
-            answer.calls.append(Call(event.id, event.name, event.arguments, event.frame))
+            answer.calls.append(Call(event.id, event.name, event.arguments, [event.frame] if event.frame else []))
         case ToolArguments():
-            answer.calls[event.index].arguments += event.arguments
+            _add_to(answer.calls[event.index], event)
         case Finished():
             answer.finish = event.reason
         case Used():
@@ -84,3 +84,10 @@ def _add(answer: Answer, event: Event) -> None:
             answer.opaque.append(event.frame)
         case Failed():
             answer.error = event.error
+
+
+def _add_to(call: Call, event: ToolArguments) -> None:
+    call.arguments += event.arguments
+    call.name += event.name
+    if event.frame:
+        call.frames.append(event.frame)

@@ -59,11 +59,12 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolArguments:
-    """More of a call's JSON arguments."""
+    """More of a call's JSON arguments; ``name`` is more of its name, which some backends send in pieces."""
 
     index: int
     arguments: str
     frame: Json | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,11 @@ def test_arguments_go_to_their_call() -> None:
     assert fold(told).calls == [Call("a", "f", "{}"), Call("b", "g", "[]")]
 
 
+def test_a_name_in_pieces_adds_up_and_every_frame_is_kept() -> None:
+    told: list[Event] = [ToolCall(0, "a", "get_", "", {"odd": 1}), ToolArguments(0, "{}", {"odd": 2}, "it")]
+    assert fold(told).calls == [Call("a", "get_it", "{}", [{"odd": 1}, {"odd": 2}])]
+
+
 def test_start_finish_and_usage_are_kept() -> None:
     body = {"id": "1"}
     answer = fold([Started("1", 2, "m", answer=body), Finished("length"), Used(Usage(7, 4), {"usage": {}})])

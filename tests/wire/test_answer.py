@@ -1,7 +1,9 @@
 """Whole chat answers: what Poe's JSON becomes in between, and what the client's JSON is made of."""
 
+import json
 from typing import Any
 
+import orjson
 import pytest
 
 from poe_proxy.canonical.answer import fold
@@ -9,6 +11,7 @@ from poe_proxy.canonical.errors import Garbled, RateLimited, StreamBroken
 from poe_proxy.canonical.events import Event, Failed, Finished, Reasoning, Refusal, Started, Text, ToolCall, Used
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat.answer import read, write
+from poe_proxy.wire.openai_chat.frames import decoded
 from tests.wire.chunks import Json, bare, calls, chunk, piece, usage, usage_chunk
 from tests.wire.chunks import read as read_stream
 
@@ -133,6 +136,61 @@ class TestTheRoundTrip:
             "usage": {**usage(), "prompt_tokens_details": {"cached_tokens": 3}},
         }
 
+    def test_what_comes_later_with_a_piece_of_a_call_is_kept(self) -> None:
+        signed = {**piece(0), "extra_content": {"google": {"thought_signature": "S"}}}
+        deltas = [calls(piece(0, "x", "get_", "")), calls(piece(0, name="it", arguments="{}")), calls(signed)]
+        told = write(fold(read_stream(*map(chunk, deltas), chunk(finish="stop"))), "asked")
+        assert told["choices"][0]["message"]["tool_calls"] == [
+            {
+                "id": "x",
+                "type": "function",
+                "function": {"name": "get_it", "arguments": "{}"},
+                "extra_content": {"google": {"thought_signature": "S"}},
+            }
+        ]
+
+    def test_calls_of_another_type_stay_as_they_are(self) -> None:
+        other = {"id": "a", "type": "custom", "custom": {"name": "p", "input": "raw"}}
+        called = {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        told = body({"role": "assistant", "content": None, "tool_calls": [other, called]})
+        told["choices"][0]["finish_reason"] = "tool_calls"
+        assert round_trip(told) == told | {"model": "asked"}
+        events = bare(read(told))
+        assert ToolCall(0, "b", "f", "{}") in events
+
+    def test_a_streamed_call_of_another_type_is_made_whole(self) -> None:
+        deltas = [
+            calls({"index": 0, "id": "a", "type": "custom", "custom": {"name": "p", "input": "ra"}}),
+            calls(piece(1, "b", "f", "{}")),
+            calls({"index": 0, "custom": {"input": "w"}}),
+        ]
+        message = write(fold(read_stream(*map(chunk, deltas), chunk(finish="stop"))), "asked")["choices"][0]["message"]
+        assert message["tool_calls"] == [
+            {"id": "a", "type": "custom", "custom": {"name": "p", "input": "raw"}},
+            {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        ]
+
+    def test_of_several_choices_the_one_with_index_0_counts(self) -> None:
+        told = body({"role": "assistant", "content": "a"})
+        told["choices"].insert(
+            0, {"index": 1, "message": {"role": "assistant", "content": "b"}, "finish_reason": "stop"}
+        )
+        (choice,) = round_trip(told)["choices"]
+        assert (choice["index"], choice["message"]["content"]) == (0, "a")
+
+    @pytest.mark.parametrize("place", ["top", "message", "usage"])
+    def test_what_is_nested_too_deep_to_be_written_is_left_out(self, place: str) -> None:
+        deep: Any = []
+        for _ in range(400):
+            deep = [deep]
+        told = body({"role": "assistant", "content": "a", "tool_calls": [piece(None, "x", "f", "{}")]})
+        {"top": told, "message": told["choices"][0]["message"], "usage": told["usage"]}[place]["odd"] = deep
+        after = round_trip(told)
+        assert json.loads(orjson.dumps(after)) == after
+        assert after["choices"][0]["message"]["content"] == "a"
+        assert after["choices"][0]["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
+        assert after["usage"] == usage()
+
     def test_events_without_frames_make_a_body_too(self) -> None:
         """As another dialect's reader would tell them."""
         events: list[Event] = [Started("1", 2, "m"), Refusal("no"), ToolCall(0, "a", "f", "{}")]
@@ -150,3 +208,26 @@ def test_a_reason_that_says_the_answer_went_wrong_is_a_failure() -> None:
     (event,) = read({"choices": [{"message": {"content": "half of it"}, "finish_reason": "error"}]})
     assert isinstance(event, Failed)
     assert isinstance(event.error, StreamBroken)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'"a\xff"', "a\ufffd"),
+        (b'"a\\ud83d b"', "a\ufffd b"),
+        (b"[NaN, 1e400, -1e400, 1.5]", [None, None, None, 1.5]),
+        (b"123456789012345678901234567890", 1.2345678901234568e29),
+        (b"\xef\xbb\xbf[1]", [1]),
+    ],
+)
+def test_json_that_no_standard_allows_is_mended(data: bytes, value: Any) -> None:
+    assert decoded(data) == value
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[" * 5000 + b"]" * 5000, b"[NaN," + b"[" * 900 + b"]" * 901])
+def test_what_is_no_json_is_a_value_error(data: bytes) -> None:
+    try:
+        decoded(data)
+    except ValueError:
+        return
+    assert data.startswith(b"[NaN")  # deep, and still within what Python reads

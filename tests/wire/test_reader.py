@@ -93,13 +93,30 @@ class TestText:
         [
             {"delta": {"content": "a"}, "finish_reason": None},
             {"index": 0, "message": {"content": "a"}, "finish_reason": None},
-            {"index": 2, "delta": {"content": "a"}},
+            {"index": None, "delta": {"content": "a"}},
         ],
     )
     def test_the_frame_is_mended_where_the_choice_is_odd(self, choice: Json) -> None:
         (text,) = [event for event in read(ROLE, chunk(choices=[choice]), STOP) if isinstance(event, Text)]
         assert text.frame is not None
         assert text.frame["choices"] == [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]
+
+    def test_a_stream_of_second_choices_is_left_out(self) -> None:
+        """Whole chunks of it, its finish too."""
+        other = {"index": 1, "delta": {"content": "b"}, "finish_reason": None}
+        done = {"index": 1, "delta": {}, "finish_reason": "stop"}
+        told = [chunk({"content": "a"}), chunk(choices=[other]), chunk(choices=[done]), chunk({"content": "c"})]
+        assert between(*told) == [Text("a"), Text("c")]
+
+    def test_the_choice_is_found_wherever_it_stands(self) -> None:
+        both = [{"index": n, "delta": {"content": str(n)}, "finish_reason": None} for n in (1, 0)]
+        assert between(chunk(choices=both)) == [Text("0")]
+
+    def test_a_stream_that_counts_choices_from_one_is_read(self) -> None:
+        told = [chunk({"role": "assistant"}), chunk({"content": "a"}), chunk(finish="stop")]
+        for one in told:
+            one["choices"][0]["index"] = 1
+        assert bare(read(*told)) == [STARTED, Text("a"), Finished("stop")]
 
     def test_a_second_choice_is_left_out(self) -> None:
         both = [{"index": n, "delta": {"content": "a"}, "finish_reason": None} for n in (0, 1)]
@@ -119,6 +136,35 @@ class TestReasoning:
     def test_twice_in_chunks_of_their_own_counts_once(self) -> None:
         doubled = [chunk({name: text}) for text in ("Hm. ", "Yes.") for name in ("reasoning", "reasoning_content")]
         assert between(*doubled) == [Reasoning("Hm. "), Reasoning("Yes.")]
+
+    def test_a_name_that_changes_in_the_middle_loses_nothing(self) -> None:
+        told = [chunk({"reasoning": "Hm. "}), chunk({"reasoning_content": "Yes."}), chunk({"reasoning": " So."})]
+        assert between(*told) == [Reasoning("Hm. "), Reasoning("Yes."), Reasoning(" So.")]
+
+    def test_a_name_that_begins_as_a_repeat_and_goes_on_otherwise_loses_nothing(self) -> None:
+        told = [chunk({"reasoning": "The user. "}), *(chunk({"reasoning_content": text}) for text in ("The ", "end."))]
+        assert between(*told) == [Reasoning("The user. "), Reasoning("The end.")]
+
+    @pytest.mark.parametrize("cuts", [["Hm. Yes."], ["Hm", ". Y", "es."], ["H", "m. Yes."]])
+    def test_a_repeat_counts_once_however_it_is_cut(self, cuts: list[str]) -> None:
+        told = [chunk({"reasoning": "Hm. "}), chunk({"reasoning": "Yes."})]
+        assert between(*told, *(chunk({"reasoning_content": cut}) for cut in cuts)) == [
+            Reasoning("Hm. "),
+            Reasoning("Yes."),
+        ]
+
+    def test_a_repeat_that_runs_ahead_says_what_is_new(self) -> None:
+        told = [chunk({"reasoning": "Hm. "}), chunk({"reasoning_content": "Hm. Yes."}), chunk({"reasoning": "Yes."})]
+        assert between(*told) == [Reasoning("Hm. "), Reasoning("Yes.")]
+
+    def test_thinking_blocks_are_reasoning_where_there_is_no_other(self) -> None:
+        blocks = [chunk({"provider_specific_fields": {"thinking_blocks": [{"thinking": text}]}}) for text in "ab"]
+        assert between(*blocks) == [Reasoning("a"), Reasoning("b")]
+
+    def test_thinking_blocks_beside_reasoning_say_nothing_new(self) -> None:
+        fields = {"provider_specific_fields": {"thinking_blocks": [{"thinking": "Hm."}]}}
+        told = [chunk({"reasoning_content": "Hm.", **fields}), chunk({"content": "a", **fields})]
+        assert between(*told) == [Reasoning("Hm."), Text("a")]
 
     def test_null_under_one_name_counts_under_the_other(self) -> None:
         assert between(chunk({"reasoning_content": None, "reasoning": "Hm."})) == [Reasoning("Hm.")]
@@ -250,6 +296,119 @@ class TestToolCalls:
         assert call.frame is not None
         assert call.frame["choices"][0]["delta"]["tool_calls"] == [signed]
 
+    def test_the_same_id_at_two_indexes_is_two_calls_with_ids_of_their_own(self) -> None:
+        told = [
+            piece(0, "a", "f", '{"x":'),
+            piece(0, "a", None, "1}"),
+            piece(1, "a", "g", "{"),
+            piece(1, "a", None, "}"),
+        ]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f", '{"x":'),
+            ToolArguments(0, "1}"),
+            ToolCall(1, "a_1", "g", "{"),
+            ToolArguments(1, "}"),
+        ]
+
+    def test_a_new_id_with_every_piece_of_an_open_index_is_the_same_call(self) -> None:
+        told = [
+            piece(0, "a", "f", ""),
+            piece(0, "b", None, '{"x":'),
+            piece(0, "c", None, "1}"),
+            piece(0, "d", None, ""),
+        ]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "f"),
+            ToolArguments(0, '{"x":'),
+            ToolArguments(0, "1}"),
+            ToolArguments(0, ""),
+        ]
+
+    @pytest.mark.parametrize("index", [0, None])
+    @pytest.mark.parametrize("name", ["f", None])
+    def test_an_id_that_comes_late_is_of_the_open_call(self, index: int | None, name: str | None) -> None:
+        told = [piece(index, None, "f", ""), piece(index, "late", name, "{"), piece(index, "late", None, "}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "call_chatcmpl-1_0", "f"),
+            ToolArguments(0, "{"),
+            ToolArguments(0, "}"),
+        ]
+
+    def test_two_names_that_nothing_holds_together_are_two_calls(self) -> None:
+        told = [piece(None, None, "f", ""), piece(None, None, "g", "")]
+        assert between(*(chunk(calls(one)) for one in told))[:2] == [
+            ToolCall(0, "call_chatcmpl-1_0", "f"),
+            ToolCall(1, "call_chatcmpl-1_1", "g"),
+        ]
+
+    @pytest.mark.parametrize("name", ["f", "g"])
+    def test_whole_calls_that_share_an_index_and_have_no_ids_are_two(self, name: str) -> None:
+        told = [piece(0, None, "f", '{"x": 1}'), piece(0, None, name, '{"y": 2}')]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "call_chatcmpl-1_0", "f", '{"x": 1}'),
+            ToolCall(1, "call_chatcmpl-1_1", name, '{"y": 2}'),
+        ]
+
+    def test_a_call_waits_for_its_name(self) -> None:
+        told = [{**piece(0, "a"), "odd": 1}, piece(0, arguments='{"x":'), piece(0, name="f"), piece(0, arguments="1}")]
+        events = [event for event in read(ROLE, *(chunk(calls(one)) for one in told), STOP) if _is_call(event)]
+        assert bare([*events]) == [ToolCall(0, "a", "f", '{"x":'), ToolArguments(0, "1}")]
+        assert events[0].frame is not None
+        assert events[0].frame["choices"][0]["delta"]["tool_calls"] == [{**piece(0, "a", "f", '{"x":'), "odd": 1}]
+
+    def test_a_call_whose_name_never_comes_goes_out_before_the_next_one(self) -> None:
+        told = [piece(0, "a", None, "{}"), piece(1, "b", "g", "{}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [
+            ToolCall(0, "a", "", "{}"),
+            ToolCall(1, "b", "g", "{}"),
+        ]
+
+    def test_a_name_in_pieces(self) -> None:
+        told = [piece(0, "a", "get_", ""), piece(0, name="weather", arguments="{}")]
+        first, second = between(*(chunk(calls(one)) for one in told))
+        assert first == ToolCall(0, "a", "get_")
+        assert second == ToolArguments(0, "{}", name="weather")
+
+    @pytest.mark.parametrize("names", [["f", "f"], ["get", "get_it"], ["f", "f", "f"]])
+    def test_a_name_that_is_said_again_or_longer_is_not_added_up(self, names: list[str]) -> None:
+        told = [piece(0, "a", names[0], ""), *(piece(0, name=name, arguments="") for name in names[1:])]
+        first, *more = [event for event in between(*(chunk(calls(one)) for one in told)) if _is_call(event)]
+        assert isinstance(first, ToolCall)
+        assert first.name + "".join(one.name for one in more) == names[-1]
+
+    def test_a_name_that_comes_again_with_the_last_arguments_changes_nothing(self) -> None:
+        told = [piece(0, "a", "f", "{"), piece(0, name="other", arguments="}")]
+        assert between(*(chunk(calls(one)) for one in told)) == [ToolCall(0, "a", "f", "{"), ToolArguments(0, "}")]
+
+    def test_a_call_without_its_list(self) -> None:
+        assert between(chunk({"tool_calls": piece(0, "a", "f", "{}")})) == [ToolCall(0, "a", "f", "{}")]
+
+    @pytest.mark.parametrize("index", ["0", "1"])
+    def test_an_index_in_words(self, index: str) -> None:
+        told: list[Any] = [piece(None, "a", "f", ""), piece(None, "b", "g", ""), piece(None, None, None, "{}")]
+        for one, at in zip(told, ("0", "1", index), strict=True):
+            one["index"] = at
+        assert ToolArguments(int(index), "{}") in between(*(chunk(calls(one)) for one in told))
+
+    def test_a_call_of_another_type_is_left_alone(self) -> None:
+        told = [
+            {"index": 0, "id": "a", "type": "custom", "custom": {"name": "p", "input": "ra"}},
+            {"index": 0, "custom": {"input": "w"}},
+        ]
+        events = [
+            event for event in read(ROLE, *(chunk(calls(one)) for one in told), STOP) if isinstance(event, Opaque)
+        ]
+        assert [event.frame["choices"][0]["delta"]["tool_calls"] for event in events] == [[one] for one in told]
+
+    def test_a_call_of_another_type_has_a_place_among_the_others(self) -> None:
+        other = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "p", "input": "raw"}}
+        events = read(ROLE, chunk(calls(other, piece(0, "b", "f", "{}"))), chunk(finish="stop"))
+        assert bare(events)[2:] == [ToolCall(0, "b", "f", "{}"), Finished("tool_calls")]
+        call = events[2]
+        assert isinstance(call, ToolCall)
+        assert call.frame is not None
+        assert call.frame["choices"][0]["delta"]["tool_calls"] == [piece(1, "b", "f", "{}")]
+
     @pytest.mark.parametrize("nothing", [None, [], {}, 3, "f", [None, "f", 3]])
     def test_tool_calls_that_hold_none_say_nothing(self, nothing: Any) -> None:
         assert between(chunk({"tool_calls": nothing, "content": "a"})) == [Text("a")]
@@ -283,7 +442,16 @@ class TestTheFinish:
         told["choices"][0]["finish_reason"] = said
         assert between(told, told) == [Text("a"), Text("a")]
 
-    def test_what_comes_after_it_is_not_lost(self) -> None:
+    def test_no_text_comes_after_it(self) -> None:
+        late = [chunk({name: "late"}) for name in ("content", "reasoning_content", "refusal")]
+        assert bare(read(ROLE, chunk({"content": "a"}), STOP, *late, usage_chunk())) == [
+            STARTED,
+            Text("a"),
+            Finished("stop"),
+            Used(Usage(7, 4)),
+        ]
+
+    def test_a_call_that_comes_after_it_is_not_lost(self) -> None:
         late = chunk(calls(piece(0, "a", "f", "{}")))
         assert bare(read(ROLE, STOP, late, chunk({"odd": 1}))) == [
             STARTED,
@@ -330,6 +498,16 @@ class TestUsage:
         }
         assert bare(read(ROLE, STOP, usage_chunk(told)))[-1] == Used(Usage(100, 50, 80, 0))
 
+    @pytest.mark.parametrize("many", [b"123456789012345678901234567890", b"1e300", b"9007199254740993"])
+    def test_more_tokens_than_there_are_is_cut(self, many: bytes) -> None:
+        told = b'data: {"choices": [], "usage": {"prompt_tokens": %b, "completion_tokens": 4}}\n\n' % many
+        assert bare(read_bytes(frame(ROLE), frame(STOP), told, DONE))[-1] == Used(Usage(2**53, 4))
+
+    @pytest.mark.parametrize("many", [b"1e400", b"Infinity", b"NaN", b"-5", b"true"])
+    def test_what_is_no_number_of_tokens_is_none(self, many: bytes) -> None:
+        told = b'data: {"choices": [], "usage": {"prompt_tokens": %b, "completion_tokens": 4}}\n\n' % many
+        assert bare(read_bytes(frame(ROLE), frame(STOP), told, DONE))[-1] == Used(Usage(0, 4))
+
     def test_no_other_frame_tells_it(self) -> None:
         events = read(*(chunk({"content": "a"}, usage=usage()) for _ in range(2)), chunk(finish="stop", usage=usage()))
         frames = [event.frame for event in events if not isinstance(event, Used | Failed)]
@@ -355,9 +533,12 @@ class TestTheEnd:
         events = read(ROLE, chunk(calls(piece(0, "a", "f", '{"x": 1}'))))
         assert bare(events)[1:] == [ToolCall(0, "a", "f", '{"x": 1}'), Finished("tool_calls")]
 
-    @pytest.mark.parametrize("arguments", ["", '{"x'])
-    def test_done_after_a_call_that_is_not_whole_is_broken(self, arguments: str) -> None:
-        assert isinstance(failure(read(ROLE, chunk(calls(piece(0, "a", "f", arguments))))), StreamBroken)
+    def test_done_after_a_call_without_arguments_is_a_finish(self) -> None:
+        events = read(ROLE, chunk(calls(piece(0, "a", "f", ""))))
+        assert bare(events)[1:] == [ToolCall(0, "a", "f"), ToolArguments(0, "{}"), Finished("tool_calls")]
+
+    def test_done_after_a_call_that_is_not_whole_is_broken(self) -> None:
+        assert isinstance(failure(read(ROLE, chunk(calls(piece(0, "a", "f", '{"x'))))), StreamBroken)
 
     def test_a_cut_after_whole_calls_is_broken(self) -> None:
         assert isinstance(failure(read(ROLE, chunk(calls(piece(0, "a", "f", "{}"))), end=b"")), StreamBroken)
@@ -420,12 +601,37 @@ class TestGarbage:
         assert bare(reader.feed(data) + reader.close()) == [STARTED, Text("a"), Finished("stop")]
         assert reader.garbled == 1
 
+    def test_invalid_utf_8_costs_one_character(self) -> None:
+        told = b'data: {"choices": [{"index": 0, "delta": {"content": "a\xff b"}}]}\n\n'
+        reader = Reader()
+        events = reader.feed(frame(ROLE) + told + stream(STOP)) + reader.close()
+        assert bare(events)[1:-1] == [Text("a\ufffd b")]
+        assert reader.garbled == 0
+
+    @pytest.mark.parametrize("name", ["content", "reasoning_content"])
+    @pytest.mark.parametrize("between_them", [[], [b'{"choices": []}'], [b'{"choices": [{"delta": {}}]}']])
+    def test_an_emoji_that_is_cut_in_two_is_one(self, name: str, between_them: list[bytes]) -> None:
+        texts = [b"a \\ud83d", b"\\ude00 b"]
+        told = [b'{"choices": [{"index": 0, "delta": {"%b": "%b"}}]}' % (name.encode(), text) for text in texts]
+        told[1:1] = between_them
+        events = read_bytes(frame(ROLE), *(b"data: " + one + b"\n\n" for one in told), stream(STOP))
+        kind = Text if name == "content" else Reasoning
+        assert bare(events)[1:-1] == [kind("a "), kind("\U0001f600 b")]
+
+    def test_half_an_emoji_at_the_end_is_told_as_one_that_was_broken(self) -> None:
+        told = b'data: {"choices": [{"index": 0, "delta": {"content": "a\\ud83d"}}]}\n\n'
+        assert bare(read_bytes(frame(ROLE), told, stream(STOP)))[1:-1] == [Text("a"), Text("\ufffd")]
+        assert bare(read_bytes(frame(ROLE), told, stream(chunk({"content": "b"}), STOP)))[1:-1] == [
+            Text("a"),
+            Text("\ufffdb"),
+        ]
+
     def test_half_an_emoji_does_not_cost_the_rest_of_its_chunk(self) -> None:
         halves = [b'{"choices": [{"delta": {"content": "a %b b"}}]}' % half for half in (rb"\ud83d", rb"\ude00")]
         events = read_bytes(frame(ROLE), *(b"data: " + half + b"\n\n" for half in halves), stream(STOP))
         assert bare(events)[1:-1] == [Text("a \ufffd b"), Text("a \ufffd b")]
 
-    @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+    @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e400"])
     def test_a_number_that_json_does_not_have_is_null(self, number: bytes) -> None:
         told = b'data: {"odd": %b, "choices": [{"delta": {"content": "a"}}]}\n\n' % number
         (text,) = [event for event in read_bytes(frame(ROLE), told, stream(STOP)) if isinstance(event, Text)]

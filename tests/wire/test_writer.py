@@ -1,5 +1,8 @@
 """Writing a chat stream for the client: with the model it asked for, usage only if asked for, and one clean end."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from poe_proxy.canonical.errors import RateLimited, StreamBroken
@@ -18,11 +21,14 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat.stream import Writer
-from tests.wire.chunks import Json, chunk, read, usage, usage_chunk
+from tests.wire.chunks import DONE, Json, chunk, frame, read, read_bytes, usage, usage_chunk
 from tests.wire.grammar import Told, check_broken, check_whole
 from tests.wire.grammar import read as read_told
 
 STARTED = Started("chatcmpl-1", 1774471078, "poe-s-name")
+DEEP: list[Any] = []
+for _ in range(400):
+    DEEP = [DEEP]
 
 
 def written(*events: Event, wants_usage: bool = False) -> Told:
@@ -61,6 +67,10 @@ class TestEventsWithoutFrames:
                 },
             ),
             (ToolArguments(0, "}"), {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}),
+            (
+                ToolArguments(0, "}", name="g"),
+                {"tool_calls": [{"index": 0, "function": {"name": "g", "arguments": "}"}}]},
+            ),
         ],
     )
     def test_each_event_has_its_delta(self, event: Event, delta: Json) -> None:
@@ -73,13 +83,13 @@ class TestEventsWithoutFrames:
 
 class TestEventsWithFrames:
     def test_the_frame_is_sent_back_with_the_model_that_was_asked_for(self) -> None:
-        frame = chunk({"content": "a"}, odd=1)
-        assert written(STARTED, Text("a", dict(frame))).chunks[1] == frame | {"model": "asked"}
+        sent = chunk({"content": "a"}, odd=1)
+        assert written(STARTED, Text("a", dict(sent))).chunks[1] == sent | {"model": "asked"}
 
     def test_every_chunk_has_the_id_and_the_moment_of_the_first(self) -> None:
         odd = {"content": "a"}
         frames = [chunk(odd, id="other"), chunk(odd, id=None), chunk(odd, created=1.5), chunk(odd, object="odd")]
-        told = written(STARTED, *(Text("a", frame) for frame in frames), Finished("stop"))
+        told = written(STARTED, *(Text("a", one) for one in frames), Finished("stop"))
         assert {(one["id"], one["created"], one["object"]) for one in told.chunks} == {
             ("chatcmpl-1", 1774471078, "chat.completion.chunk")
         }
@@ -144,3 +154,45 @@ def test_pushing_in_turn_writes_the_same_as_at_once() -> None:
     at_once, in_turn = (Writer("asked", include_usage=True) for _ in range(2))
     assert at_once.push(told) == b"".join(in_turn.push([event]) for event in told)
     assert at_once.close() == in_turn.close()
+
+
+class TestFramesThatCannotBeWritten:
+    """orjson reads what is nested deeper than it writes; the answer goes on without what the frame says beside it."""
+
+    @pytest.mark.parametrize("odd", [DEEP, 10**30, "\ud83d"])
+    @pytest.mark.parametrize(
+        ("event", "delta"),
+        [
+            (Text("a"), {"content": "a"}),
+            (Reasoning("a"), {"reasoning_content": "a"}),
+            (
+                ToolArguments(0, "{}", name="f"),
+                {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]},
+            ),
+            (Finished("length"), {}),
+        ],
+    )
+    def test_the_event_is_written_without_what_its_frame_says_beside_it(
+        self, odd: object, event: Text | Reasoning | ToolArguments | Finished, delta: Json
+    ) -> None:
+        told = written(STARTED, replace(event, frame=chunk({"content": "a"}, odd=odd)))
+        assert told.chunks[1] == chunk(delta, "length" if isinstance(event, Finished) else None, model="asked")
+
+    def test_the_start_too(self) -> None:
+        told = written(replace(STARTED, frame=chunk(odd=DEEP)), Text("a"), Finished("stop"))
+        check_whole(told, model="asked", wants_usage=False)
+
+    def test_what_only_this_dialect_knows_is_left_out(self) -> None:
+        assert len(written(STARTED, Opaque(chunk({"odd": DEEP}))).chunks) == 1
+
+    def test_the_usage_keeps_its_figures(self) -> None:
+        deep = usage_chunk({**usage(), "odd": DEEP})
+        told = written(STARTED, Finished("stop"), Used(Usage(7, 4), deep), wants_usage=True)
+        assert told.chunks[-1]["usage"] == usage()
+
+    @pytest.mark.parametrize("depth", [200, 300, 1000])
+    def test_a_deep_stream_is_read_and_written(self, depth: int) -> None:
+        odd = b"[" * depth + b"]" * depth
+        told = b'data: {"choices": [{"index": 0, "delta": {"content": "a", "odd": %b}}]}\n\n' % odd
+        events = read_bytes(frame(chunk({"role": "assistant"})), told, frame(chunk(finish="stop")), DONE)
+        assert [one["content"] for one in deltas(written(*events)) if one.get("content")] == ["a"]

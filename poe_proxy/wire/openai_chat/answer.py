@@ -1,6 +1,9 @@
 """A chat completion as one JSON body: Poe's to events, and the folded answer to the client's body."""
 
+from dataclasses import replace
 from typing import Any
+
+import orjson
 
 from poe_proxy.canonical.answer import Answer, Call
 from poe_proxy.canonical.errors import Garbled, StreamBroken
@@ -19,9 +22,10 @@ from poe_proxy.canonical.events import (
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat import errors
-from poe_proxy.wire.openai_chat.calls import as_text, pieces
-from poe_proxy.wire.openai_chat.frames import framed, seconds
+from poe_proxy.wire.openai_chat.calls import added_up, as_call, as_text, is_other, pieces
+from poe_proxy.wire.openai_chat.frames import framed, mended, seconds, the_choice
 from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage
+from poe_proxy.wire.openai_chat.thoughts import thinking_blocks
 
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
 
@@ -30,12 +34,19 @@ def read(body: Any) -> list[Event]:
     """Read a whole answer; one that is an error, or nothing that we know, becomes a single ``Failed``."""
     if isinstance(body, dict) and body.get("error"):
         return [Failed(errors.read_in_stream(body))]
-    choices = body.get("choices") if isinstance(body, dict) else None
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    choice = _the_choice(as_object(body).get("choices"))
+    if choice is None:
         return [Failed(Garbled("Poe answered 200 with something that is not a chat completion."))]
-    if is_failure(choices[0].get("finish_reason")):
+    if is_failure(choice.get("finish_reason")):
         return [Failed(StreamBroken(GAVE_UP))]
-    return _read(body, choices[0])
+    return _read(body, choice)
+
+
+def _the_choice(choices: Any) -> Json | None:
+    """The choice with index 0, or none; the first where all have others."""
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        return None
+    return the_choice(choices) or choices[0]
 
 
 def _read(body: Json, choice: Json) -> list[Event]:
@@ -47,7 +58,7 @@ def _read(body: Json, choice: Json) -> list[Event]:
         *_content(message),
         *_only_ours(message, choice),
     ]
-    calls = [_call(index, piece, id_) for index, piece in enumerate(pieces(message.get("tool_calls")))]
+    calls = _calls(pieces(message.get("tool_calls")), id_)
     reason = legal_finish(choice.get("finish_reason"), has_calls=bool(calls))
     events += [*calls, Finished(reason, framed({}, {}, {**choice, "logprobs": None}, finish=reason))]
     if isinstance(usage := body.get("usage"), dict):
@@ -57,7 +68,7 @@ def _read(body: Json, choice: Json) -> list[Event]:
 
 def _content(message: Json) -> list[Event]:
     events: list[Event] = []
-    reasoning = message.get("reasoning_content") or message.get("reasoning") or _thinking_blocks(message)
+    reasoning = message.get("reasoning_content") or message.get("reasoning") or thinking_blocks(message)
     if reasoning and isinstance(reasoning, str):
         events.append(Reasoning(reasoning))
     if isinstance(message.get("content"), str):
@@ -82,51 +93,57 @@ def _part_text(part: Any) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _thinking_blocks(message: Json) -> str:
-    """The direct path shows a provider's thinking only here, and mostly as null."""
-    blocks = as_object(message.get("provider_specific_fields")).get("thinking_blocks")
-    if not isinstance(blocks, list):
-        return ""
-    return "".join(
-        block["thinking"] for block in blocks if isinstance(block, dict) and isinstance(block.get("thinking"), str)
-    )
+def _calls(told: list[Json], answer_id: str) -> list[Event]:
+    calls: list[Event] = []
+    functions = 0
+    for place, piece in enumerate(told):
+        if is_other(piece):
+            calls.append(Opaque(framed({}, {"tool_calls": [{**piece, "index": place}]})))
+        else:
+            calls.append(_call(functions, place, piece, answer_id))
+            functions += 1
+    return calls
 
 
-def _call(index: int, piece: Json, answer_id: str) -> ToolCall:
+def _call(index: int, place: int, piece: Json, answer_id: str) -> ToolCall:
     function = as_object(piece.get("function"))
     id_ = str(piece.get("id") or f"call_{answer_id}_{index}")
     name, arguments = str(function.get("name") or ""), as_text(function.get("arguments")) or "{}"
-    whole = {
-        **piece,
-        "index": index,
-        "id": id_,
-        "type": "function",
-        "function": {**function, "name": name, "arguments": arguments},
-    }
-    return ToolCall(index, id_, name, arguments, framed({}, {"tool_calls": [whole]}))
+    return ToolCall(
+        index, id_, name, arguments, framed({}, {"tool_calls": [as_call(piece, id_, name, arguments, place)]})
+    )
 
 
 def write(answer: Answer, model: str) -> Json:
     """The body for a client that asked for ``model``: Poe's own, with what the events say put in its place."""
+    body = _written(answer, model)
+    try:
+        orjson.dumps(body)
+    except TypeError:  # Poe's own is nested deeper than can be written
+        calls = [replace(call, frames=[]) for call in answer.calls]
+        return as_object(mended(_written(replace(answer, body=None, opaque=[], usage_frame=None, calls=calls), model)))
+    return body
+
+
+def _written(answer: Answer, model: str) -> Json:
     body = {key: value for key, value in (answer.body or {}).items() if key != "error"}
     body.update(id=answer.id, object="chat.completion", created=answer.created, model=model)
-    choice = _first_choice(body)
+    choice = {**(_the_choice(body.get("choices")) or {}), "index": 0}
     choice["message"] = _message(answer, choice.get("message"))
-    choice["finish_reason"] = legal_finish(answer.finish, has_calls=bool(answer.calls))
+    has_calls = "tool_calls" in choice["message"]
+    choice["finish_reason"] = legal_finish(answer.finish, has_calls=has_calls)
     body["choices"] = [choice]
     usage = _usage(body.pop("usage", None) or as_object(answer.usage_frame).get("usage"), answer.usage)
     return body if usage is None else {**body, "usage": usage}
 
 
-def _first_choice(body: Json) -> Json:
-    choices = body.get("choices")
-    return {**(choices[0] if isinstance(choices, list) and choices else {}), "index": 0}
-
-
 def _message(answer: Answer, said: Any) -> Json:
     message = dict(as_object(said))
+    others: list[Json] = []
     for frame in answer.opaque:
-        message.update(frame["choices"][0]["delta"])
+        delta = frame["choices"][0]["delta"]
+        others += delta.get("tool_calls", [])
+        message.update(delta)
     message.update(role="assistant", content=answer.text)
     for key in ("reasoning", "reasoning_content", "tool_calls"):
         message.pop(key, None)
@@ -134,23 +151,31 @@ def _message(answer: Answer, said: Any) -> Json:
         message["reasoning_content"] = answer.reasoning
     if answer.refusal is not None:
         message["refusal"] = answer.refusal
-    if answer.calls:
-        message["tool_calls"] = [_whole_call(call) for call in answer.calls]
+    if calls := _whole_calls(answer.calls, added_up(others)):
+        message["tool_calls"] = calls
     return message
 
 
-def _whole_call(call: Call) -> Json:
+def _whole_calls(calls: list[Call], others: list[Json]) -> list[Json]:
+    """All calls in the order in which they were begun."""
+    placed = [(_said(call).get("index", index), _whole_call(call)) for index, call in enumerate(calls)]
+    placed += [(other["index"], {key: value for key, value in other.items() if key != "index"}) for other in others]
+    return [call for _, call in sorted(placed, key=lambda one: one[0])]
+
+
+def _said(call: Call) -> Json:
+    """The call as Poe said it, with what came later with its pieces."""
     said: Json = {}
-    if call.frame:
-        said = {**call.frame["choices"][0]["delta"]["tool_calls"][0]}
-        said.pop("index", None)
-    function = as_object(said.get("function"))
-    return {
-        **said,
-        "id": call.id,
-        "type": "function",
-        "function": {**function, "name": call.name, "arguments": call.arguments},
-    }
+    for frame in call.frames:
+        piece = frame["choices"][0]["delta"]["tool_calls"][0]
+        said = {**said, **piece, "function": {**as_object(said.get("function")), **as_object(piece.get("function"))}}
+    return said
+
+
+def _whole_call(call: Call) -> Json:
+    whole = as_call(_said(call), call.id, call.name, call.arguments, 0)
+    del whole["index"]
+    return whole
 
 
 def _usage(said: Any, used: Usage | None) -> Json | None:

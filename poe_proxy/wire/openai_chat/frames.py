@@ -1,6 +1,7 @@
 """The shape of a chunk of a stream: what is said once per chunk, around what its one choice says."""
 
 import json
+import math
 from typing import Any
 
 import orjson
@@ -14,14 +15,35 @@ _MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138
 def decoded(data: bytes) -> Any:
     """The JSON of one frame. Raises ValueError.
 
-    What orjson refuses and Python backends write is mended: NaN is null, half an emoji (cut between two chunks) U+FFFD.
+    What orjson refuses and backends write is mended: NaN and 1e400 are null, half an emoji and invalid UTF-8 U+FFFD.
     """
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        lenient = json.loads(data, parse_constant=lambda _: None)
-        text = json.dumps(lenient, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-        return orjson.loads(text.decode("utf-16-le", "replace"))
+        return mended(leniently(data))
+
+
+def leniently(data: bytes) -> Any:
+    """JSON that orjson refuses; its texts may hold halves of emojis, which no writer takes. Raises ValueError."""
+    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    try:
+        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def mended(value: Any) -> Any:
+    """``value`` as orjson can write it, two halves of an emoji joined. Raises ValueError where it is too deep."""
+    try:
+        text = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    return orjson.loads(text.decode("utf-16-le", "replace"))
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:
@@ -30,6 +52,19 @@ def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | 
     kept = {key: value for key, value in (choice or {}).items() if key not in ("delta", "message")}
     made["choices"] = [{**kept, "index": 0, "delta": delta, "finish_reason": finish}]
     return made
+
+
+def the_choice(choices: Any, also: int | None = None) -> Json:
+    """The one choice that counts: that with index 0, or none, or ``also``; ``n`` is always 1 at Poe."""
+    if not isinstance(choices, list):
+        return {}
+    return next((choice for choice in choices if isinstance(choice, dict) and index_of(choice) in (0, also)), {})
+
+
+def index_of(choice: Json) -> int:
+    """The index of a choice; 0 where it has none."""
+    index = choice.get("index")
+    return index if isinstance(index, int) and not isinstance(index, bool) else 0
 
 
 def seconds(created: Any) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
 
+_MOST = 2**53
 LEGAL = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _FOREIGN: Mapping[str, str] = {
     "end_turn": "stop",
@@ -65,4 +66,7 @@ def whole_usage(usage: Json) -> Json:
 
 
 def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0
+    """A whole number of tokens, cut to what every JSON reader takes as one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return 0
+    return int(min(value, _MOST))

@@ -25,23 +25,13 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.openai_chat import errors
-from poe_proxy.wire.openai_chat.calls import CallAssembler, pieces
-from poe_proxy.wire.openai_chat.frames import decoded, framed, seconds
-from poe_proxy.wire.openai_chat.reasons import (
-    GAVE_UP,
-    is_failure,
-    is_finish,
-    legal_finish,
-    read_usage,
-    whole_usage,
-)
+from poe_proxy.wire.openai_chat.chunk import ChunkReader
+from poe_proxy.wire.openai_chat.frames import leniently, mended, the_choice
+from poe_proxy.wire.openai_chat.reasons import is_finish
+from poe_proxy.wire.openai_chat.thoughts import Halves
 
 DONE = b"[DONE]"
-_OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
-_MISSING = object()
-_AROUND = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "error"}
-)
+_Framed = Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Finished | Used | Opaque
 
 
 class Reader:
@@ -49,10 +39,8 @@ class Reader:
 
     def __init__(self) -> None:
         self._frames = sse.Decoder()
-        self._calls = CallAssembler()
-        self._id: str | None = None
-        self._reasoning_key: str | None = None
-        self._finished = False
+        self._chunks = ChunkReader()
+        self._halves = Halves()
         self._failed = False
         self.done = False
         self.garbled = 0
@@ -70,18 +58,18 @@ class Reader:
     def close(self) -> list[Event]:
         """The stream ended: return what its end means. An answer without a finish is never passed off as whole.
 
-        One end without a finish is whole all the same: ``[DONE]`` after tool calls with complete arguments, which Poe
-        was seen to leave open for Google's models.
+        One end without a finish is whole all the same: ``[DONE]`` after tool calls with complete arguments, or with
+        none, which Poe was seen to leave open for Google's models.
         """
         events = self._events(self._frames.close())
-        if self._finished or self._failed:
+        if self._chunks.finished or self._failed:
             return events
-        if self.done and self._calls.all_whole:
-            return [*events, self._finish("tool_calls", None)]
+        if self.done and self._chunks.calls.all_whole:
+            return [*events, *self._chunks.unclosed()]
         return [*events, *self._fail(StreamBroken(self._how_it_broke()))]
 
     def _how_it_broke(self) -> str:
-        if self._id is None:
+        if self._chunks.id is None:
             return "Poe ended the stream without an answer."
         if self.done:
             return "Poe ended the answer without saying that it is finished; it may not be complete."
@@ -100,9 +88,9 @@ class Reader:
 
     def _read(self, frame: sse.Frame) -> list[Event]:
         try:
-            chunk = decoded(frame.data)
-        except (ValueError, RecursionError):
-            chunk = frame.data.decode("utf-8", "replace")
+            chunk = orjson.loads(frame.data) if not self._halves.held else self._odd(frame.data)
+        except orjson.JSONDecodeError:
+            chunk = self._odd(frame.data)
         if frame.name == b"error":
             return self._fail(errors.read_in_stream(chunk))
         if not isinstance(chunk, dict):
@@ -110,137 +98,25 @@ class Reader:
             return []
         if chunk.get("error"):
             return self._fail(errors.read_in_stream(chunk))
-        return self._chunk(chunk)
+        events = self._chunks.read(chunk)
+        if events and isinstance(events[-1], Failed):
+            self.done = self._failed = True
+        return events
+
+    def _odd(self, data: bytes) -> Any:
+        """JSON that orjson refuses, with the halves of emojis joined to those of the chunk before."""
+        try:
+            chunk = leniently(data)
+            if choice := the_choice(as_object(chunk).get("choices")):
+                choice["delta"] = delta = as_object(choice.get("delta") or choice.get("message"))
+                self._halves.join(delta, is_last=is_finish(choice.get("finish_reason")))
+            return mended(chunk)
+        except ValueError:
+            return data.decode("utf-8", "replace")
 
     def _fail(self, error: ProxyError) -> list[Event]:
         self.done = self._failed = True
         return [Failed(error)]
-
-    def _chunk(self, chunk: Json) -> list[Event]:
-        choice = _first(chunk.get("choices"))
-        delta = as_object(choice.get("delta") or choice.get("message"))
-        usage = chunk.get("usage")
-        text = delta.get("content")
-        if (
-            text
-            and self._id is not None
-            and len(delta) == 1 + ("role" in delta)
-            and choice.get("finish_reason", _MISSING) is None
-            and choice.get("index") == 0
-            and "delta" in choice
-            and "error" not in chunk
-            and len(chunk["choices"]) == 1
-            and usage is None
-            and isinstance(text, str)
-        ):
-            delta.pop("role", None)  # some backends say it every time, and the SDK adds it up
-            return [Text(text, chunk)]  # nearly every frame of nearly every stream
-        return self._split(chunk, choice, delta, usage)
-
-    def _split(self, chunk: Json, choice: Json, delta: Json, usage: Any) -> list[Event]:
-        """All that one frame says, in the legal order, each with a frame of its own."""
-        if not choice and not isinstance(usage, dict):
-            return self._beside(chunk)
-        events = self._start(chunk)
-        rest = {key: value for key, value in delta.items() if key not in _OURS and value is not None}
-        if rest or choice.get("logprobs"):
-            events += self._with_rest(chunk, choice, delta, rest)
-        else:
-            events += self._deltas(chunk, delta)
-        reason = choice.get("finish_reason")
-        if is_failure(reason) and not self._finished:
-            return [*events, *self._fail(StreamBroken(GAVE_UP))]
-        if is_finish(reason) and not self._finished:
-            events += [self._no_arguments(index, chunk) for index in self._calls.without_arguments()]
-            legal = legal_finish(reason, has_calls=len(self._calls) > 0)
-            events.append(self._finish(legal, framed(chunk, {}, {**choice, "logprobs": None}, finish=legal)))
-        if isinstance(usage, dict):
-            whole = whole_usage(usage)
-            events.append(Used(read_usage(usage), {**framed(chunk, {}), "choices": [], "usage": whole}))
-        return events
-
-    def _beside(self, chunk: Json) -> list[Event]:
-        """A chunk without a choice may still say what only this dialect knows; ahead of the answer Azure sends one."""
-        if self._id is None or self._finished or chunk.keys() <= _AROUND:
-            return []
-        return [Opaque(framed(chunk, {}))]
-
-    def _start(self, chunk: Json) -> list[Event]:
-        if self._id is not None:
-            return []
-        self._id = str(chunk.get("id") or "")
-        return [
-            Started(
-                self._id,
-                seconds(chunk.get("created")),
-                str(chunk.get("model") or ""),
-                framed(chunk, {"role": "assistant", "content": ""}),
-            )
-        ]
-
-    def _with_rest(self, chunk: Json, choice: Json, delta: Json, rest: Json) -> list[Event]:
-        """Unknown fields and logprobs ride on the frame's first event, or on one that only this dialect knows."""
-        events = self._deltas(chunk, delta)
-        if not events:
-            return [] if self._finished else [Opaque(framed(chunk, rest, choice))]
-        frame = getattr(events[0], "frame", None)
-        if frame is not None:
-            frame["choices"] = [{**choice, **frame["choices"][0], "logprobs": choice.get("logprobs")}]
-            frame["choices"][0]["delta"] = {**rest, **frame["choices"][0]["delta"]}
-        return events
-
-    def _deltas(self, chunk: Json, delta: Json) -> list[Event]:
-        events: list[Event] = []
-        if reasoning := self._reasoning(delta):
-            events.append(Reasoning(reasoning, framed(chunk, {"reasoning_content": reasoning})))
-        if text := _text(delta.get("content")):
-            events.append(Text(text, framed(chunk, {"content": text})))
-        if refusal := _text(delta.get("refusal")):
-            events.append(Refusal(refusal, framed(chunk, {"refusal": refusal})))
-        for piece in pieces(delta.get("tool_calls")):
-            events.append(self._call(chunk, piece))
-        return events
-
-    def _reasoning(self, delta: Json) -> str:
-        """One reasoning field. Poe's bots send the same text as ``reasoning`` too; the first name seen is read."""
-        for key in ("reasoning_content", "reasoning"):
-            value = delta.get(key)
-            if value and isinstance(value, str) and self._reasoning_key in (None, key):
-                self._reasoning_key = key
-                return value
-        return ""
-
-    def _call(self, chunk: Json, piece: Json) -> Event:
-        event, whole = self._calls.add(piece, self._id or "")
-        frame = framed(chunk, {"tool_calls": [whole]})
-        if isinstance(event, ToolCall):
-            return ToolCall(event.index, event.id, event.name, event.arguments, frame)
-        return ToolArguments(event.index, event.arguments, frame)
-
-    def _no_arguments(self, index: int, chunk: Json) -> ToolArguments:
-        """An empty object where no arguments came, since clients parse what they get."""
-        piece = {"index": index, "function": {"arguments": "{}"}}
-        return ToolArguments(index, "{}", framed(chunk, {"tool_calls": [piece]}))
-
-    def _finish(self, reason: str, frame: Json | None) -> Finished:
-        self._finished = True
-        return Finished(reason, frame)
-
-
-def _first(choices: Any) -> Json:
-    """The first choice: ``n`` is always 1 at Poe."""
-    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-
-
-def _text(content: Any) -> str:
-    """Text from a string, or from parts, which a few backends send."""
-    if isinstance(content, list):
-        return "".join(part["text"] for part in content if isinstance(part, dict) and _is_text(part))
-    return content if isinstance(content, str) else ""
-
-
-def _is_text(part: Json) -> bool:
-    return isinstance(part.get("text"), str)
 
 
 class Writer:
@@ -253,7 +129,7 @@ class Writer:
         self._created = created
         self._started = False
         self._failed = False
-        self._usage: Json | None = None
+        self._used: Used | None = None
 
     def push(self, events: list[Event]) -> bytes:
         """The bytes of ``events``, empty where they say nothing to this client."""
@@ -264,41 +140,57 @@ class Writer:
         after a failure."""
         if self._failed:
             return b""
-        usage = self._send(self._usage) if self._usage is not None and self._include_usage else b""
+        usage = self._send(self._used) if self._used is not None and self._include_usage else b""
         return usage + sse.encode(DONE)
 
     def _write(self, event: Event) -> bytes:
         match event:
-            case Text(text, frame):
-                return self._send(frame or self._fresh({"content": text}))
+            case Text():
+                return self._send(event)
             case Started():
                 return self._start(event)
-            case Used(_, frame):
-                self._usage = frame or {**self._fresh({}), "choices": [], "usage": _usage(event)}
+            case Used():
+                self._used = event
                 return b""
-            case Finished(reason, frame):
-                return self._send(frame or self._fresh({}, finish=reason))
             case Failed(error):
                 self._failed = True
                 return sse.encode(orjson.dumps(errors.write(error)))
-            case Opaque(frame):
-                return self._send(frame)
             case _:
-                return self._send(event.frame or self._fresh(_delta(event)))
+                return self._send(event)
 
     def _start(self, event: Started) -> bytes:
         if self._started:  # an attempt that was repeated before any content; the client knows the first one
             return b""
         self._started = True
         self._id, self._created = event.id or self._id, event.created or self._created
-        return self._send(event.frame or self._fresh({"role": "assistant", "content": ""}))
+        return self._send(event)
 
-    def _send(self, frame: Json) -> bytes:
+    def _send(self, event: _Framed) -> bytes:
+        frame = event.frame or self._made(event)
         frame["model"] = self._model
         frame["id"] = self._id
         frame["object"] = "chat.completion.chunk"
         frame["created"] = self._created
-        return b"data: " + orjson.dumps(frame) + b"\n\n"
+        try:
+            return b"data: " + orjson.dumps(frame) + b"\n\n"
+        except TypeError:
+            return self._plainly(event)
+
+    def _plainly(self, event: _Framed) -> bytes:
+        """The event without what else its frame says: orjson reads what is nested deeper than it writes."""
+        return b"" if isinstance(event, Opaque) else sse.encode(orjson.dumps(mended(self._made(event))))
+
+    def _made(self, event: _Framed) -> Json:
+        """A frame for an event that has none."""
+        match event:
+            case Used():
+                return {**self._fresh({}), "choices": [], "usage": _usage(event)}
+            case Finished(reason):
+                return self._fresh({}, finish=reason)
+            case Opaque(frame):
+                return frame
+            case _:
+                return self._fresh(_delta(event))
 
     def _fresh(self, delta: Json, finish: str | None = None) -> Json:
         return {
@@ -310,8 +202,12 @@ class Writer:
         }
 
 
-def _delta(event: Reasoning | Refusal | ToolCall | ToolArguments) -> Json:
+def _delta(event: Started | Text | Reasoning | Refusal | ToolCall | ToolArguments) -> Json:
     match event:
+        case Started():
+            return {"role": "assistant", "content": ""}
+        case Text(text):
+            return {"content": text}
         case Reasoning(text):
             return {"reasoning_content": text}
         case Refusal(text):
@@ -320,7 +216,8 @@ def _delta(event: Reasoning | Refusal | ToolCall | ToolArguments) -> Json:
             function = {"name": name, "arguments": arguments}
             return {"tool_calls": [{"index": index, "id": id_, "type": "function", "function": function}]}
         case ToolArguments(index, arguments):
-            return {"tool_calls": [{"index": index, "function": {"arguments": arguments}}]}
+            named = {"name": event.name} if event.name else {}
+            return {"tool_calls": [{"index": index, "function": {**named, "arguments": arguments}}]}
 
 
 def _usage(event: Used) -> Json:
