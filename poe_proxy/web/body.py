@@ -22,15 +22,21 @@ async def read_body(receive: Receive, headers: Mapping[str, str], *, max_bytes: 
         raise UnsupportedEncoding("The request body is compressed; send it as it is (no Content-Encoding).")
     try:
         async with asyncio.timeout(timeout_s):
-            return await _read(receive, _declared(headers), max_bytes)
+            data, more = (None, True) if _declared(headers) > max_bytes else await _read(receive, max_bytes)
     except TimeoutError:
         raise BodyTooSlow(f"The request body did not arrive within {timeout_s:g} s (BODY_TIMEOUT_S).") from None
+    if data is None:
+        await _linger(receive, more=more)
+        raise BodyTooLarge(
+            f"The request body is larger than {max_bytes / 2**20:g} MB. Send less, or raise MAX_BODY_MB."
+        )
+    return data
 
 
-async def _read(receive: Receive, declared: int, max_bytes: int) -> bytes:
+async def _read(receive: Receive, max_bytes: int) -> tuple[bytes | None, bool]:
+    """The body, None where it is too large; and whether more of it is to come."""
     pieces: list[bytes] = []
-    size = declared if declared > max_bytes else 0
-    more = True
+    size, more = 0, True
     while more and size <= max_bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -39,11 +45,8 @@ async def _read(receive: Receive, declared: int, max_bytes: int) -> bytes:
         size += len(pieces[-1])
         more = message.get("more_body", False)
     if size > max_bytes:
-        await _linger(receive, more=more)
-        raise BodyTooLarge(
-            f"The request body is larger than {max_bytes / 2**20:g} MB. Send less, or raise MAX_BODY_MB."
-        )
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return None, more
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces), more
 
 
 async def _linger(receive: Receive, *, more: bool) -> None:
