@@ -28,7 +28,8 @@ HOMES: Mapping[str, set[str]] = {
     "aiohttp": {"poe"},
     "fastapi": {"web", "cli/start"},  # start hands the app on, and names its type
     "starlette": {"web"},
-    "uvicorn": {"cli"},
+    "uvicorn": {"cli", "web/protocol"},  # the one place below the command line that knows who carries the app
+    "httptools": {"web/protocol"},
     "typer": {"cli"},
     "rich": {"cli"},
     "yaml": {"files"},

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from uvicorn import Config, Server
@@ -16,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from poe_proxy import __version__
 from poe_proxy.cli.start import create_or_exit, end, has_key, settings_or_exit
 from poe_proxy.settings import Settings
+from poe_proxy.web.protocol import LAST_WORDS_S, Protocol
 
 MARGIN_S = 5  # uvicorn must not cut what our own grace period is about to end with an error event
 _KEEP_ALIVE_S = 75  # longer than the pools of clients keep connections: who closes first must not be us
@@ -57,8 +59,13 @@ def _stand_in() -> Iterator[None]:
 def _run(settings: Settings, workers: int, *, demo: bool) -> None:
     options: dict[str, Any] = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": partial(
+            Protocol,
+            head_timeout_s=settings.body_timeout_s,
+            shutdown_s=settings.shutdown_grace_s + LAST_WORDS_S,
+        ),
         "ws": "none",
+        "proxy_headers": False,  # X-Forwarded-For is whatever a stranger says
         "access_log": False,
         "log_config": None,
         "server_header": False,
