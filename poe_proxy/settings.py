@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,12 +15,19 @@ from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, fiel
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+")
+_SPACE = re.compile(r"\s")
+_HOME = Path(__file__).parents[1]  # the project's folder, where proxy.py is
 _MIN_KEY = 16
-_WELL_KNOWN = re.compile(
-    r"^(sk-)?(1234|0000|xxxx|test|demo|secret|password|changeme|change-me|your|my-|example|placeholder|master|litellm)",
-    re.IGNORECASE,
+_UNEXPANDED = re.compile(r"\$\(|\$\{|`|^<.*>$|%\w+%|^\$\w+$")
+_EXAMPLE_WORDS = re.compile(
+    r"change|please|replace|insert|paste|enter|dummy|needed|required|nothing|openssl|proxy|litellm|master|admin|must"
+    r"|^(sk-)?secret|secret.?key|token|passw[o0]rd|letmein|welcome|example|sample|placeholder|default|demo|test|goes"
+    r"|here|your|with|hunter2|string|random|value|1qaz|2wsx|3edc|4rfv|key|api|poe|any"
+    r"|(?<![^\W_])(sk|me|my|no|not|a|an|the|to|is|of|this|set|put|add|use|user|in|it|own|some)(?![^\W_])"
 )
-_UNEXPANDED = re.compile(r"\$\(|\$\{|`|^<.*>$")
+_ROWS = "01234567890 abcdefghijklmnopqrstuvwxyz qwertyuiop asdfghjkl zxcvbnm"
+_STEPS = dict.fromkeys(pairwise(_ROWS), 1) | {(after, before): -1 for before, after in pairwise(_ROWS)}
 
 
 class SettingsError(Exception):
@@ -28,6 +36,12 @@ class SettingsError(Exception):
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(self.faults))
+
+
+def _here_or_at_home(name: str) -> Path:
+    """``name`` in the working directory if it is there, else beside proxy.py, where the project's own is."""
+    here = Path(name)
+    return here if here.exists() else _HOME / name
 
 
 def _split(value: Any) -> Any:
@@ -47,8 +61,8 @@ class Settings(BaseSettings):
     poe_api_key: str = Field("", validation_alias=AliasChoices("POE_API_KEY", "POE_TOKEN"), repr=False)
     poe_base_url: str = Field("https://api.poe.com", validation_alias=AliasChoices("POE_BASE_URL", "POE_API_BASE"))
     poe_connections: int = Field(2000, ge=1, le=100_000, validation_alias="POE_CONNECTIONS")
-    models_file: Path = Field(Path("./models.yaml"), validation_alias="MODELS_FILE")
-    data_dir: Path = Field(Path("./data"), validation_alias="DATA_DIR")
+    models_file: Path = Field(default_factory=lambda: _here_or_at_home("models.yaml"), validation_alias="MODELS_FILE")
+    data_dir: Path = Field(default_factory=lambda: _here_or_at_home("data"), validation_alias="DATA_DIR")
     host: str = Field("127.0.0.1", validation_alias="HOST")
     port: int = Field(9876, ge=0, le=65535, validation_alias="PORT")
     publish_addr: str = Field("", validation_alias="PUBLISH_ADDR")
@@ -84,11 +98,9 @@ class Settings(BaseSettings):
     @classmethod
     def _base(cls, url: str) -> str:
         """Paths are added by us, so a trailing ``/v1`` (the commonest mistake) goes."""
-        url = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be a URL like https://api.poe.com")
-        return url
+        if fault := _fault_of_url(url.strip()):
+            raise ValueError(fault)
+        return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
 
     @field_validator("proxy_api_key", mode="after")
     @classmethod
@@ -135,14 +147,51 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+def _fault_of_url(url: str) -> str | None:
+    """What a base URL must be that ``url`` is not. It quotes nothing, since a URL may hold a password."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "must be a URL like https://api.poe.com, with a host and a port that can be"
+    if "@" in url:
+        return "must have no user and password in it: the Poe key goes into POE_API_KEY"
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or port == 0 or _SPACE.search(url):
+        return "must be a URL like https://api.poe.com"
+    return "must end before its query (?…) or fragment (#…)" if "?" in url or "#" in url else None
+
+
 def _weakness(key: str) -> str | None:
     if _UNEXPANDED.search(key):
         return "holds an unexpanded command instead of a key"
     if len(key) < _MIN_KEY:
         return f"is shorter than {_MIN_KEY} characters"
-    if _WELL_KNOWN.search(key) or len(set(key)) < 5:
+    if _SPACE.search(key):
+        return "has spaces in it, as no key has"
+    if len(set(key)) < 5 or _is_guessable(key.lower()):
         return "is a well-known example, which anybody can guess"
     return None if key.isascii() else "has characters that a header cannot carry"
+
+
+def _is_guessable(key: str) -> bool:
+    """Whether ``key`` is one pattern again and again, or next to nothing but words of examples and runs like 1234."""
+    if any(key[period:] == key[:-period] for period in range(1, (len(key) + 1) // 2 + 1)):
+        return True
+    rest = _without_runs(_EXAMPLE_WORDS.sub("-", key))
+    return sum(character.isalnum() for character in rest) < 3
+
+
+def _without_runs(key: str) -> str:
+    """``key`` without its runs of 3 and more characters up or down the alphabet or a row of the keyboard, or alike."""
+    runs, direction = [key[:1]], None
+    for before, character in pairwise(key):
+        step = 0 if before == character else _STEPS.get((before, character))
+        if step is not None and (step == direction or len(runs[-1]) == 1):
+            runs[-1] += character
+        else:
+            runs.append(character)
+        direction = step
+    return "".join(run if len(run) < 3 else "-" for run in runs)
 
 
 def is_loopback(host: str) -> bool:
@@ -166,9 +215,10 @@ def names() -> dict[str, str]:
 
 
 def load_settings(
-    environment: Mapping[str, str] | None = None, env_file: Path = Path(".env"), **overrides: Any
+    environment: Mapping[str, str] | None = None, env_file: Path | None = None, **overrides: Any
 ) -> Settings:
-    """Settings from ``environment`` (default: this process's), then ``env_file``; ``overrides`` win over both.
+    """Settings from ``environment`` (default: this process's), then ``env_file`` (default: ``.env``, here or beside
+    proxy.py); ``overrides`` win over both.
 
     Empty values count as not set. Raises SettingsError with all faults at once.
     """
@@ -185,7 +235,8 @@ def load_settings(
         raise SettingsError(_fault(fault, spelt) for fault in error.errors()) from None
 
 
-def _from_file(path: Path) -> dict[str, str]:
+def _from_file(path: Path | None) -> dict[str, str]:
+    path = path or _here_or_at_home(".env")
     try:
         said = dotenv_values(path, interpolate=False, encoding="utf-8-sig")  # Windows editors may put a mark first
     except (OSError, UnicodeDecodeError) as error:
@@ -194,16 +245,17 @@ def _from_file(path: Path) -> dict[str, str]:
 
 
 def _fault(fault: Any, spelt: Mapping[str, str]) -> str:
-    """A sentence that begins with the name as it was given; it quotes the value, unless that is a key."""
+    """A sentence that begins with the name as it was given; it quotes the value, unless that is or holds a key."""
     known = names()
     field = known.get(str(fault["loc"][0]), str(fault["loc"][0]))
     name = spelt.get(field) or next(name for name, set_by_it in known.items() if set_by_it == field)
     said = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    given = f" (it is {fault['input']!r})" if Settings.model_fields[field].repr else ""
+    secret = not Settings.model_fields[field].repr or "@" in str(fault["input"])  # that is a URL with a password
+    given = "" if secret else f" (it is {fault['input']!r})"
     return f"{name} {said}{given}"
 
 
-def suspicions(environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> list[str]:
+def suspicions(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> list[str]:
     """Names in the environment or ``.env`` that look like a misspelt one of ours. Foreign names do no harm."""
     said = {**_from_file(env_file), **(os.environ if environment is None else environment)}
     known = names()

@@ -77,6 +77,8 @@ class Command:
 def started(words: Sequence[str], folder: Path, settings: Mapping[str, object] | None = None) -> Iterator[Command]:
     """Run ``words`` in ``folder``, with ``settings`` and nothing of ours, until the block ends; then it is killed."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": _GUARD, "MODELS_FILE": str(ROOT / "models.yaml")}
+    environment["DATA_DIR"] = str(folder / "data")
+    (folder / ".env").touch()  # or the checkout's own would be read, which is the developer's
     environment |= {name: str(value) for name, value in (settings or {}).items()}
     output = folder / "output.txt"
     with output.open("wb") as sink:

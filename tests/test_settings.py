@@ -1,11 +1,17 @@
 """Settings: what can be set, under which names, what is refused, and who may be let in."""
 
+import base64
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from poe_proxy import settings as settings_module
 from poe_proxy.settings import Settings, SettingsError, is_loopback, load_settings, names, suspicions
 
 NO_FILE = Path("/nonexistent/.env")
@@ -56,7 +62,10 @@ def env_file(tmp_path: Path) -> Path:
 # --- names and defaults -----------------------------------------------------------------------------------------------
 
 
-def test_every_setting_has_its_default() -> None:
+def test_every_setting_has_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models.yaml").touch()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
     settings = load()
     assert {name: getattr(settings, name.lower()) for name in DEFAULTS} == DEFAULTS
 
@@ -160,6 +169,31 @@ def test_a_dotenv_that_is_no_text_is_a_fault(env_file: Path) -> None:
     assert fault.startswith(f"{env_file} cannot be read: ")
 
 
+def test_what_is_not_in_the_working_directory_is_looked_for_beside_proxy_py(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    (home / ".env").write_text("PORT=8000\nMODEL_FILE=x\n")
+    monkeypatch.setattr(settings_module, "_HOME", home)
+    monkeypatch.chdir(here)
+    found = load_settings({})
+    assert (found.port, found.models_file, found.data_dir) == (8000, home / "models.yaml", home / "data")
+    assert len(suspicions({})) == 1
+
+
+def test_what_is_in_the_working_directory_wins_over_what_is_beside_proxy_py(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("PORT=8000\n")
+    (tmp_path / "models.yaml").touch()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = load_settings({})
+    assert (found.port, found.models_file, found.data_dir) == (8000, Path("models.yaml"), Path("data"))
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +233,36 @@ def test_a_bad_value_is_a_fault(name: str, value: str) -> None:
     assert fault.endswith(f"(it is {value!r})")
 
 
+@pytest.mark.parametrize(
+    ("value", "cure"),
+    [
+        ("http://127.0.0.1:99999", "must be a URL like https://api.poe.com, with a host and a port that can be"),
+        ("https://api.poe.com:https", "must be a URL like https://api.poe.com, with a host and a port that can be"),
+        ("http://[::1", "must be a URL like https://api.poe.com, with a host and a port that can be"),
+        ("https://api.poe.com:0", "must be a URL like https://api.poe.com"),
+        ("http://no such host", "must be a URL like https://api.poe.com"),
+        ("https://api.poe.com/a b", "must be a URL like https://api.poe.com"),
+        ("https://$POE", "must be a URL like https://api.poe.com"),
+        ("https://api.poe.com/v1?region=x", "must end before its query (?…) or fragment (#…)"),
+        ("https://api.poe.com/#top", "must end before its query (?…) or fragment (#…)"),
+    ],
+)
+def test_a_base_url_that_cannot_be_one_is_a_fault(value: str, cure: str) -> None:
+    assert faults(POE_BASE_URL=value) == (f"POE_BASE_URL {cure} (it is {value!r})",)
+
+
+@pytest.mark.parametrize("url", ["https://user:pw@api.poe.com", "https://pw@api.poe.com", "https://u:p@h:99999"])
+def test_a_password_in_the_base_url_is_a_fault_and_is_not_quoted(url: str) -> None:
+    (fault,) = faults(POE_BASE_URL=url)
+    assert fault.startswith("POE_BASE_URL must ")
+    assert "@" not in fault
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:9999", "http://poe_sim:9999", "https://poe.example.org:8443/poe"])
+def test_a_base_url_may_be_any_host_port_and_path(url: str) -> None:
+    assert load(POE_BASE_URL=url).poe_base_url == url
+
+
 @pytest.mark.parametrize("name", ["RETRY_BUDGET_S", "SHUTDOWN_GRACE_S", "PORT"])
 def test_nought_is_a_value(name: str) -> None:
     assert getattr(load(**{name: "0"}), name.lower()) == 0
@@ -227,11 +291,45 @@ def test_a_poe_key_that_is_none_is_a_fault(name: str, key: str) -> None:
         ("aaaaaaaaaaaaaaaabbbb", "is a well-known example, which anybody can guess"),
         ("sk-$(openssl rand -hex 24)", "holds an unexpanded command instead of a key"),
         ("${PROXY_API_KEY_FROM_VAULT}", "holds an unexpanded command instead of a key"),
+        ("%PROXY_API_KEY%%%%%%", "holds an unexpanded command instead of a key"),
+        ("$MY_OWN_PROXY_API_KEY", "holds an unexpanded command instead of a key"),
+        ("openssl rand -hex 24", "has spaces in it, as no key has"),
         ("schlüssel-zum-glück", "has characters that a header cannot carry"),
     ],
 )
 def test_a_key_of_ours_that_protects_nothing_is_a_fault_and_is_not_quoted(key: str, why: str) -> None:
     assert faults(PROXY_API_KEY=key) == (f"PROXY_API_KEY {why}; make one with: openssl rand -hex 24",)
+
+
+EXAMPLES = """
+    change_me_please_123 0123456789abcdef0123 abcdefghijklmnopqrst replace-me-with-a-key insert-your-key-here
+    dummy-key-dummy-key sk-no-key-required not-needed-not-needed your_key_goes_here_x sk-proxy-key-here-xx
+    master-key-1234567 sk-litellm-master-key sk-poe-proxy-key-123 poe-proxy-poe-proxy api-key-api-key-api
+    letmeinletmein1234 qwertyuiopasdfghjkl hunter2hunter2hunter2 1qaz2wsx3edc4rfv fedcba9876543210
+    abcdefghijklmnop1234 sk-XXXXXXXXXXXXXXXXXXXX 9f8e7d6c9f8e7d6c PROXY_API_KEY_HERE test-test-password
+"""
+
+
+@pytest.mark.parametrize("key", EXAMPLES.split())
+def test_examples_sequences_and_patterns_are_no_keys(key: str) -> None:
+    (fault,) = faults(PROXY_API_KEY=key)
+    assert fault.startswith("PROXY_API_KEY is a well-known example, which anybody can guess")
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_a_key_made_at_random_is_never_refused(seed: int) -> None:
+    """As ``openssl rand -hex 24``, a UUID and ``secrets.token_urlsafe()`` make them."""
+    chance = Random(seed)
+    hexadecimal = chance.randbytes(24).hex()
+    urlsafe = base64.urlsafe_b64encode(chance.randbytes(32)).rstrip(b"=").decode()
+    keys = (hexadecimal, str(uuid.UUID(bytes=chance.randbytes(16), version=4)), urlsafe, f"sk-{urlsafe}")
+    assert load(PROXY_API_KEY=",".join(keys)).proxy_api_key == keys
+
+
+@pytest.mark.parametrize("start", ["1234", "0000", "my-", "your", "test", "demo", "master"])
+def test_a_key_made_at_random_may_begin_like_an_example(start: str) -> None:
+    key = start + "9d3b7fa828c532691ea4e233"
+    assert load(PROXY_API_KEY=key).proxy_api_key == (key,)
 
 
 def test_of_several_keys_the_weak_one_is_named() -> None:

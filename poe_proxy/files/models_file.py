@@ -33,7 +33,7 @@ def load_models(path: Path) -> Listing:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise _refusal(
-            f"{path}: there is no such file; get the shipped one with `git checkout models.yaml`, "
+            f"{path.absolute()}: there is no such file; get the shipped one with `git checkout models.yaml`, "
             "or say where yours is with MODELS_FILE"
         ) from None
     except UnicodeDecodeError as error:
