@@ -8,7 +8,6 @@ import typer
 from poe_proxy import __version__
 
 cli = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-_COMMANDS = ("serve", "check")
 
 
 @cli.callback()
@@ -45,9 +44,9 @@ def check() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; options without a command are those of ``serve``."""
     given = sys.argv[1:] if arguments is None else arguments
-    if "--version" in given[:1]:
+    if "--version" in given:
         print(f"poe-proxy {__version__}")  # noqa: T201
         return None
-    if not given or (given[0] not in _COMMANDS and given[0] not in ("--help", "-h")):
+    if not given or (given[0].startswith("-") and given[0] not in ("--help", "-h")):
         given = ["serve", *given]
     return cli(given, prog_name="python proxy.py")

@@ -1,5 +1,6 @@
 """``python proxy.py`` and ``uvicorn proxy:app`` as real processes, from start to end."""
 
+import shutil
 import signal
 import socket
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -34,6 +36,15 @@ class Serving:
 
     def ask(self, text: str) -> httpx.Response:
         return httpx.post(f"{self.url}/v1/chat/completions", json=chat(text), trust_env=False, timeout=30)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), timeout=30)
+
+    def say(self, data: bytes) -> bytes:
+        """All that comes back until the proxy closes the connection, while we never do."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            return b"".join(iter(partial(connection.recv, 65536), b""))
 
     @contextmanager
     def stream(self, text: str) -> Iterator["Stream"]:
@@ -115,7 +126,7 @@ def test_a_broken_models_file_ends_the_start_with_2_and_the_line_of_each_fault(
 def test_a_missing_models_file_is_told_with_its_cure(tmp_path: Path) -> None:
     ended = run(PROXY, tmp_path, {**KEY, "MODELS_FILE": "elsewhere.yaml", "PORT": "0"})
     assert ended.code == 2
-    assert "elsewhere.yaml: there is no such file" in ended.said
+    assert f"{tmp_path / 'elsewhere.yaml'}: there is no such file" in ended.said
     assert "MODELS_FILE" in ended.said
 
 
@@ -152,8 +163,15 @@ def test_an_unknown_option_ends_with_2(tmp_path: Path) -> None:
     assert "--port" in ended.said
 
 
-def test_version(tmp_path: Path) -> None:
-    ended = run((*PROXY, "--version"), tmp_path)
+def test_a_misspelt_command_ends_with_2_and_the_one_that_is_meant(tmp_path: Path) -> None:
+    ended = run((*PROXY, "chekc"), tmp_path)
+    assert ended.code == 2
+    assert "Did you mean 'check'?" in ended.said
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--port", "1", "--version"), ("serve", "--version")])
+def test_version(words: Sequence[str], tmp_path: Path) -> None:
+    ended = run((*PROXY, *words), tmp_path)
     assert (ended.code, ended.said) == (0, f"poe-proxy {__version__}\n")
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
 
@@ -211,6 +229,38 @@ def test_a_setting_that_is_nearly_ours_is_warned_of(poe: SimServer, tmp_path: Pa
     with serving(PROXY, tmp_path, **in_front_of(poe.base_url, MODELS_FILES="x", LITELLM_PORT="4000")) as proxy:
         assert "MODELS_FILES is not a setting; did you mean MODELS_FILE?" in proxy.command.said
         assert "LITELLM_PORT" not in proxy.command.said
+
+
+def test_started_from_elsewhere_it_finds_what_is_beside_it(poe: SimServer, tmp_path: Path) -> None:
+    """A checkout of our own, so that nobody's .env is read, and a working directory with nothing in it."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "poe_proxy", checkout / "poe_proxy", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "proxy.py", checkout)
+    lines = (f"{name}={value}\n" for name, value in in_front_of(poe.base_url).items())
+    (checkout / ".env").write_text("".join(lines))
+    (checkout / "models.yaml").write_text("models:\n  text: [gpt-5.4-mini]\n")
+    (tmp_path / "elsewhere").mkdir()
+    there = 'cd elsewhere && unset MODELS_FILE DATA_DIR && exec "$@"'
+    with serving(("/bin/sh", "-c", there, "sh", sys.executable, str(checkout / "proxy.py")), tmp_path) as proxy:
+        listed = httpx.get(f"{proxy.url}/v1/models", trust_env=False).json()["data"]
+        proxy.command.wait_for_file(checkout / "data" / "catalogue.json")
+    assert [model["id"] for model in listed] == ["gpt-5.4-mini"]
+
+
+# --- what is no request -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [(), TWO_WORKERS])
+def test_broken_http_is_answered_in_openais_shape(more: Sequence[str], poe: SimServer, tmp_path: Path) -> None:
+    with serving((*PROXY, *more), tmp_path, **in_front_of(poe.base_url)) as proxy:
+        answer = proxy.say(b"FOO / HTTP/1.1\r\n\r\n")
+    assert b"x-request-id: req_" in answer
+    assert orjson.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_http"
+
+
+def test_a_sender_of_slow_headers_is_ended(poe: SimServer, tmp_path: Path) -> None:
+    with serving(PROXY, tmp_path, **in_front_of(poe.base_url, BODY_TIMEOUT_S=0.1)) as proxy:
+        assert proxy.say(b"GET / HTTP/1.1\r\nHost: loc").startswith(b"HTTP/1.1 408 ")
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
@@ -286,3 +336,23 @@ def test_an_answer_beyond_the_grace_ends_with_503(own_poe: SimServer, tmp_path: 
     assert answer.status_code == 503
     assert "shutting down" in answer.json()["error"]["message"]
     assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("more", [(), TWO_WORKERS])
+def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
+    more: Sequence[str], own_poe: SimServer, tmp_path: Path
+) -> None:
+    """The answer is far larger than what fits into all the buffers on the way."""
+    body = orjson.dumps(chat("[[sim:long tokens=2000000 rate=0]]", stream=True))
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with (
+        serving((*PROXY, *more), tmp_path, **in_front_of(own_poe.base_url, SHUTDOWN_GRACE_S=0.1)) as proxy,
+        proxy.connect() as client,
+    ):
+        client.sendall(head + body)
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        proxy.command.send(signal.SIGTERM)
+        ended = proxy.command.end()
+    assert ended.code == 0
+    assert "Traceback" not in ended.said
+    assert "exceeded" not in ended.said
