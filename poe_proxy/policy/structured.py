@@ -6,13 +6,16 @@ in a system line, and what a model puts around its JSON is taken off.
 
 import json
 import re
+from typing import Any
 
-from poe_proxy.canonical.events import Event, Failed, Finished, Started, Text, ToolCall, Used
+from poe_proxy.canonical.events import Event, Failed, Finished, Started, Text, ToolCall
 from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.policy.json_within import FENCE, SPACE, json_within
 
-_JSON_STARTS = frozenset('{["-0123456789tfn')
-_FENCE = "```"
-_FENCED = re.compile(r"```[^\n`]*\n(.*?)\n?\s*```", re.DOTALL)
+_BEFORE = re.compile(rf"{SPACE}(?:{FENCE}{SPACE})*+")
+_MAY_BE_FENCE = ("`", "``", "~", "~~")
+_LONGEST_HEAD = 256
+_SIGNS = re.compile(r'["\\{}\[\]]')
 
 
 def wants_json(body: Json) -> bool:
@@ -43,16 +46,36 @@ def _with_line(message: Json, line: str) -> Json:
     return {**message, "content": f"{content}\n\n{line}"}
 
 
-class Unwrapper:
-    """Takes leading space, a code fence, and prose around it off an answer that should be JSON.
+def _starts(form: Any) -> str:
+    """With which of ``{`` and ``[`` the JSON may begin; neither where the schema asks for a text or a number."""
+    form = as_object(form)
+    if not form:
+        return "{["
+    schema = as_object(as_object(form.get("json_schema")).get("schema"))
+    if form.get("type") == "json_object" or not schema or "properties" in schema:
+        return "{"
+    kind = schema.get("type")
+    if not isinstance(kind, str):
+        return "{["  # a $ref, a choice of several
+    return {"object": "{", "array": "["}.get(kind, "")
 
-    JSON that comes bare streams through untouched. An answer that begins with prose is held back to its end, since only
-    then it is known whether there is JSON in it; if there is none it is passed on as it came.
+
+class Unwrapper:
+    """Takes leading space, code fences, and prose around it off an answer that should be JSON.
+
+    JSON that comes bare, or in a fence, streams through; what follows its end is dropped. An answer that begins with
+    prose is held back to its end, since only then it is known whether there is JSON in it; if there is none it is
+    passed on as it came.
     """
 
-    def __init__(self) -> None:
-        self._mode = "head"  # -> bare | opened -> fenced -> after | prose
-        self._held = ""
+    def __init__(self, response_format: Any = None) -> None:
+        self._starts = _starts(response_format)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._mode = "head"  # -> bare -> after | prose -> through
+        self._held: list[str] = []
+        self._end = _End()
 
     def push(self, events: list[Event]) -> list[Event]:
         """Return the events with texts unwrapped."""
@@ -61,70 +84,83 @@ class Unwrapper:
             match event:
                 case Text():
                     unwrapped += self._text(event)
-                case Finished() | Failed() | ToolCall() | Used():
+                case Finished() | Failed() | ToolCall():
                     unwrapped += [*self._flush(), event]
                 case Started():
-                    self._mode, self._held = "head", ""  # an attempt that was repeated begins anew
+                    self._begin()  # an attempt that was repeated begins anew
                     unwrapped.append(event)
                 case _:
                     unwrapped.append(event)
         return unwrapped
 
     def _text(self, event: Text) -> list[Event]:
-        if self._mode == "bare":
-            return [event]
-        if self._mode == "after":
-            return []
-        self._held += event.text
-        if self._mode == "head":
-            self._decide()
-        if self._mode == "opened":
-            self._held = self._held.lstrip()
-            self._mode = "fenced" if self._held else "opened"
-        if self._mode == "bare":
-            return self._release(len(self._held))
-        return self._fenced() if self._mode == "fenced" else []
+        match self._mode:
+            case "bare":
+                return self._bare(event.text, event)
+            case "after":
+                return []
+            case "through":
+                return [event]
+        self._held.append(event.text)
+        return self._head(event) if self._mode == "head" else []
 
-    def _decide(self) -> None:
-        text = self._held = self._held.lstrip()
-        if text.startswith(_FENCE):
-            if "\n" in text:
-                self._mode, self._held = "opened", text.partition("\n")[2]
-        elif text and not _FENCE.startswith(text):
-            self._mode = "bare" if text[0] in _JSON_STARTS else "prose"
+    def _head(self, event: Text) -> list[Event]:
+        text = "".join(self._held).lstrip()
+        rest = text[_BEFORE.match(text).end() :]  # type: ignore[union-attr]  # it matches no characters, too
+        if rest and rest[0] in self._starts:
+            self._mode, self._held = "bare", []
+            return self._bare(rest, event)
+        self._held = [text]
+        if len(text) > _LONGEST_HEAD or (rest and rest not in _MAY_BE_FENCE):
+            self._mode = "prose"
+        return []
 
-    def _fenced(self) -> list[Event]:
-        """All but what may be the closing fence; JSON holds no bare line breaks, so a fence on a new line is one."""
-        end = self._held.find("\n" + _FENCE)
-        if end >= 0:
+    def _bare(self, text: str, event: Text) -> list[Event]:
+        end = self._end.of(text)
+        if end is not None:
             self._mode = "after"
-            self._held = self._held[:end].rstrip()
-            return self._release(len(self._held))
-        return self._release(len(self._held.rstrip("`\n\r\t ")))
-
-    def _release(self, length: int) -> list[Event]:
-        text, self._held = self._held[:length], self._held[length:]
-        return [Text(text)] if text else []
+            text = text[:end]
+        return [event if text == event.text else Text(text)]
 
     def _flush(self) -> list[Event]:
-        text, self._held = self._held, ""
-        if self._mode == "fenced":
-            text = text.rstrip("`\n\r\t ")
-        elif self._mode in ("head", "prose"):
-            text = _json_within(text)
-        self._mode = "after" if self._mode == "fenced" else "bare"
+        text, self._held = "".join(self._held), []
+        if self._mode in ("head", "prose"):
+            self._mode = "through"
+            text = json_within(text, self._starts)
         return [Text(text)] if text else []
 
 
-def _json_within(text: str) -> str:
-    """The one piece of JSON in some prose, or the prose where there is none."""
-    candidates = [*_FENCED.findall(text), text[text.find("{") : text.rfind("}") + 1]]
-    return next((candidate.strip() for candidate in candidates if _is_json(candidate)), text)
+class _End:
+    """Counts brackets, those in strings left out, to the end of the first value."""
 
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    def of(self, text: str) -> int | None:
+        """Where in ``text``, the next piece, the value ends; None where it goes on."""
+        if self._in_string and not self._escaped and '"' not in text and "\\" not in text:
+            return None  # most pieces of most texts
+        start = 1 if self._escaped and text else 0
+        self._escaped = self._escaped and not text
+        after_escape = start
+        for match in _SIGNS.finditer(text, start):
+            sign, at = match[0], match.start()
+            if at < after_escape:
+                continue
+            if self._in_string:
+                if sign == '"':
+                    self._in_string = False
+                elif sign == "\\":
+                    after_escape = at + 2
+                    self._escaped = after_escape > len(text)
+            elif sign == '"':
+                self._in_string = True
+            elif sign in "{[":
+                self._depth += 1
+            elif sign in "}]":
+                self._depth -= 1
+                if self._depth == 0:
+                    return match.end()
+        return None

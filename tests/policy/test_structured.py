@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,7 +17,8 @@ USER: Json = {"role": "user", "content": "hi"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "description": "é"}}}
 FORM: Json = {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}}
 JSON = '{"a": ["```", "\\n", {"b": "}"}], "é": "👩"}'
-BARE = [JSON, "[1, 2]", '"text"', "true", "-1.5", "null", "[]", '{\n  "a": "one line\\nand ``` another"\n}']
+BARE = [JSON, "[1, 2]", "[]", "{}", '{\n  "a": "one line\\nand ``` another"\n}', '{"a": "\\\\", "b": "\\"}{"}']
+SCALARS = ['"text"', "true", "-1.5", "null", '"{"']
 WRAPPED = [
     (" " + JSON, JSON),
     ("\n\n  " + JSON, JSON),
@@ -33,16 +35,33 @@ WRAPPED = [
     ('```json\n{\n  "a": 1\n}\n```', '{\n  "a": 1\n}'),
     ("Sorry, I cannot say.", "Sorry, I cannot say."),
     ("Either {this} or {that}", "Either {this} or {that}"),
+    (f"the JSON you asked for:\n```json\n{JSON}\n```", JSON),
+    (f"no problem! {JSON}", JSON),
+    (f"1. Answer: {JSON}", JSON),
+    (f"- {JSON}", JSON),
+    (f'"Answer": {JSON}', JSON),
+    (f'<think>Is it {{x}} or {{}}?\n{{"a": 0}}</think>\n{JSON}', JSON),
+    (f"<think>hm</think> {JSON} That is all.", JSON),
+    (f"{JSON}\n\nThat is {{all}}.", JSON),
+    (f"{JSON}\n{JSON}", JSON),
+    (f"Sure: {JSON} or once more {JSON}", JSON),
+    (f"Use {{braces}} or {{}}: {JSON}", JSON),
+    (f"```\n```json\n{JSON}\n```\n```", JSON),
+    (f"~~~json\n{JSON}\n~~~", JSON),
+    (f"```json {JSON} ```", JSON),
+    (f"\ufeff{JSON}", JSON),
+    ("Sure:\n```json\n{}\n```", "{}"),
+    ("<think>{x}</think>Sorry.", "<think>{x}</think>Sorry."),
     ("``", "``"),
     ("", ""),
     ("  ", ""),
 ]
 
 
-def unwrapped(*texts: str, end: Event | None = None) -> str:
+def unwrapped(*texts: str, end: Event | None = None, form: Any = None) -> str:
     """The text that is left of ``texts``; the last event stays the last."""
     last = end or Finished("stop")
-    unwrapper = Unwrapper()
+    unwrapper = Unwrapper(form)
     events = unwrapper.push([STARTED])
     for text in texts:
         events += unwrapper.push([Text(text)])
@@ -52,7 +71,7 @@ def unwrapped(*texts: str, end: Event | None = None) -> str:
     return "".join(event.text for event in events if isinstance(event, Text))
 
 
-@pytest.mark.parametrize(("answer", "left"), [*WRAPPED, *((bare, bare) for bare in BARE)])
+@pytest.mark.parametrize(("answer", "left"), [*WRAPPED, *((bare, bare) for bare in (*BARE, *SCALARS))])
 class TestEveryWrapping:
     def test_at_once(self, answer: str, left: str) -> None:
         assert unwrapped(answer) == left
@@ -81,14 +100,97 @@ def test_bare_json_streams_through_as_the_same_events(bare: str) -> None:
 def test_json_in_a_fence_streams_without_waiting_for_its_end() -> None:
     unwrapper = Unwrapper()
     pushed = [unwrapper.push([Text(piece)]) for piece in ("```json\n", '{"a": ', '"b', '"}', "\n```")]
-    assert pushed == [[], [Text('{"a":')], [Text(' "b')], [Text('"}')], []]
+    assert pushed == [[], [Text('{"a": ')], [Text('"b')], [Text('"}')], []]
+
+
+def test_the_first_event_of_bare_json_is_the_same_too() -> None:
+    told: Event = Text('{"a', {"frame": 1})
+    assert Unwrapper().push([told])[0] is told
+
+
+def test_what_follows_the_json_is_dropped() -> None:
+    unwrapper = Unwrapper()
+    assert unwrapper.push([STARTED, Text('{"a": 1'), Text("}\nThat", {"frame": 1})])[-1] == Text("}")
+    assert unwrapper.push([Text("is"), Text(" {}"), Finished("stop")]) == [Finished("stop")]
+
+
+def _asked(schema: Json) -> Json:
+    return {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+
+
+class TestTheSchemaSaysHowTheJsonBegins:
+    OBJECTS: ClassVar = [{"type": "json_object"}, _asked(SCHEMA), _asked({"properties": {}}), {"type": "json_schema"}]
+
+    @pytest.mark.parametrize("form", OBJECTS)
+    @pytest.mark.parametrize("before", ["[Note] ", "[1] ", "[] ", "true: ", "1 "])
+    def test_where_it_is_an_object_only_a_brace_begins_one(self, form: Json, before: str) -> None:
+        answer = f"{before}{JSON}"
+        assert unwrapped(answer, form=form) == unwrapped(*answer, form=form) == JSON
+
+    @pytest.mark.parametrize(
+        ("answer", "left"),
+        [
+            ("[1, 2]", "[1, 2]"),
+            ("Here: [1, 2]. Done.", "[1, 2]"),
+            ("```json\n[1, 2]\n```", "[1, 2]"),
+            ('[Note] of {}: [{"a": 1}]', '[{"a": 1}]'),
+            ('[{"a": 1}] and more', '[{"a": 1}]'),
+        ],
+    )
+    @pytest.mark.parametrize("form", [_asked({"type": "array"})])
+    def test_where_it_is_an_array(self, form: Json, answer: str, left: str) -> None:
+        if answer.startswith("[Note]"):
+            answer = "A " + answer
+        assert unwrapped(answer, form=form) == unwrapped(*answer, form=form) == left
+
+    @pytest.mark.parametrize("answer", [*SCALARS, "Sorry, {} it is."])
+    @pytest.mark.parametrize("kind", ["string", "number", "boolean", "null"])
+    def test_where_it_is_neither(self, kind: str, answer: str) -> None:
+        form = _asked({"type": kind})
+        assert unwrapped(f" {answer}\n", form=form) == (answer if answer in SCALARS else f"{answer}\n")
+        if answer in SCALARS:
+            assert unwrapped(*f"```json\n{answer}\n```", form=form) == answer
+
+    @pytest.mark.parametrize("answer", [JSON, "[1]", '"a"', f"Sure: {JSON}", "Sure: [1]"])
+    @pytest.mark.parametrize("schema", [{"$ref": "#/$defs/A"}, {"anyOf": []}, {"type": ["object", "array"]}])
+    def test_where_nothing_tells(self, schema: Json, answer: str) -> None:
+        assert unwrapped(answer, form=_asked(schema)) == answer.removeprefix("Sure: ")
 
 
 @pytest.mark.parametrize(
-    "end", [Finished("stop"), Failed(StreamBroken("It broke.")), ToolCall(0, "a", "f"), Used(Usage(7, 4))]
+    "answer",
+    [
+        "Here:\n```json\n" + "\n" * 200_000,
+        "Here:\n```json\n" + " " * 200_000,
+        "Here:\n" + "```\nx\n" * 40_000,
+        "Here: " + '{"a":' * 40_000,
+        "Here: " + "{ " * 100_000,
+        "Here: " + '{"a": "b", ' * 20_000,
+        "Here: " + "[" * 200_000,
+        "```\n" * 50_000,
+        "</think>" * 20_000,
+    ],
 )
+def test_an_answer_of_nothing_but_beginnings_takes_no_time_to_speak_of(answer: str) -> None:
+    """Within the test runner's patience."""
+    assert unwrapped(answer) == answer
+
+
+@pytest.mark.parametrize("chunk", [" ", "`", "```\n", "x", "{", '"'])
+def test_many_small_pieces_take_no_time_to_speak_of(chunk: str) -> None:
+    assert unwrapped(*[chunk] * 20_000).strip() in ("", chunk * 20_000, (chunk * 20_000).strip())
+
+
+@pytest.mark.parametrize("end", [Finished("stop"), Failed(StreamBroken("It broke.")), ToolCall(0, "a", "f")])
 def test_what_is_held_back_goes_before_whatever_follows(end: Event) -> None:
     assert unwrapped("Sorry.", end=end) == "Sorry."
+
+
+def test_usage_with_every_chunk_ends_nothing() -> None:
+    unwrapper = Unwrapper()
+    used = Used(Usage(7, 4))
+    events = unwrapper.push([STARTED, Text("Sure: "), used, Text(JSON), used, Text("!"), Finished("stop"), used])
+    assert events == [STARTED, used, used, Text(JSON), Finished("stop"), used]
 
 
 def test_reasoning_is_not_touched() -> None:
