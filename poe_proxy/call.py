@@ -1,9 +1,10 @@
 """One call to Poe as events: an error, a whole answer or a stream, whatever was asked for. It never repeats a call."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from poe_proxy.canonical.errors import Garbled, Misdirected, ProxyError, TimedOut
 from poe_proxy.canonical.events import Event
@@ -18,6 +19,7 @@ from poe_proxy.wire.openai_chat.stream import Reader
 
 TOO_SLOW = "Poe did not give a whole answer in time; raise ANSWER_TIMEOUT_S for slow models."
 _DRAIN_S = 0.25
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ async def call(
     async with poe.chat(encode(attempt.body), idle_s=idle_s, fresh=attempt.fresh) as answered:
         if not 200 <= answered.status < 300:
             raise await _error(poe, answered)
-        if not await answered.is_stream():
-            yield chat_answer.read(_json(await _whole(answered, patience)))
+        if not await _in_time(answered.is_stream(), patience):
+            yield chat_answer.read(_json(await _in_time(answered.whole(), patience)))
             return
         reader, last = Reader(), clock()
         pieces = answered.pieces()
@@ -67,10 +69,11 @@ async def _error(poe: PoeClient, answered: Answered) -> ProxyError:
     return chat_errors.read(answered.status, headers, poe.masked(await answered.whole()))
 
 
-async def _whole(answered: Answered, patience: Patience) -> bytes:
+async def _in_time(answer: Awaitable[T], patience: Patience) -> T:
+    """A trickle keeps the connection from falling silent, and would go on for ever."""
     try:
         async with asyncio.timeout(patience.answer_s):
-            return await answered.whole()
+            return await answer
     except TimeoutError:
         raise TimedOut(TOO_SLOW) from None
 
