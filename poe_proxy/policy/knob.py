@@ -2,7 +2,7 @@
 
 Clients say ``reasoning_effort``, a token budget, Anthropic's ``thinking`` or a switch; models declare one or two of
 nine names with values of their own. A level goes to the nearest declared one, of two equally near ones to the
-cheaper.
+cheaper; no thinking at all is only for those who ask for that.
 """
 
 import re
@@ -157,8 +157,12 @@ def _budget(wish: Wish, parameter: Parameter) -> int:
 
 
 def nearest_level(level: str, allowed: Iterable[str]) -> str | None:
-    """The allowed level nearest to ``level``; of two equally near the lower. None where none of them is a level."""
+    """The allowed level nearest to ``level``; of two equally near the lower. None where none of them is a level.
+
+    Only ``none`` means none: whoever asks for a little thinking gets some, where there is any to be had.
+    """
     known = [value for value in allowed if value in LEVELS]
+    known = [value for value in known if value != "none" or level == "none"] or known
     if level not in LEVELS or not known:
         return None
     place = LEVELS.index(level)

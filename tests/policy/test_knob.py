@@ -134,8 +134,10 @@ class TestEveryModel:
 
 
 def _nearest(level: str, levels: list[str]) -> str:
-    """Written down once more: by distance, then by price."""
+    """Written down once more: by distance, then by price, and only none means none."""
     place = LEVELS.index(level)
+    if level != "none" and set(levels) != {"none"}:
+        levels = [one for one in levels if one != "none"]
     for distance in range(len(LEVELS)):
         for candidate in (place - distance, place + distance):
             if 0 <= candidate < len(LEVELS) and LEVELS[candidate] in levels:
@@ -158,7 +160,13 @@ def _nearest(level: str, levels: list[str]) -> str:
         ({"thinking": {"budget_tokens": 3000}}, card(thinking_budget=range(0, 24576)), {"thinking_budget": 3000}),
         # a tie goes to the cheaper
         ({"reasoning_effort": "medium"}, card(thinking_level=("low", "high")), {"thinking_level": "low"}),
-        ({"reasoning_effort": "minimal"}, card(output_effort=("none", "low")), {"output_effort": "none"}),
+        # only none means none
+        ({"reasoning_effort": "minimal"}, card(output_effort=("none", "low")), {"output_effort": "low"}),
+        ({"thinking_budget": 100}, card(output_effort=("none", "high")), {"output_effort": "high"}),
+        ({"thinking": {"budget_tokens": 1}}, card(effort=("none", "low", "high")), {"effort": "low"}),
+        ({"thinking_budget": 100}, card(thinking_budget=range(0, 24576)), {"thinking_budget": 100}),
+        ({"thinking_budget": 0}, card(output_effort=("none", "low")), {"output_effort": "none"}),
+        ({"reasoning_effort": "minimal"}, card(output_effort=("none",)), {"output_effort": "none"}),
         # an effort wins
         (
             {"reasoning_effort": "low", "thinking_budget": 30000},
