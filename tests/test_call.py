@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import pytest
 
 from poe_proxy.call import Patience, call
 from poe_proxy.canonical.errors import LinkError, TimedOut
-from poe_proxy.canonical.events import Event
+from poe_proxy.canonical.events import Event, Started, Text
 from poe_proxy.canonical.report import Report
+from poe_proxy.exchange import Exchange
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.policy.attempts import Attempt
-from poe_proxy.wire.openai_chat.stream import Writer
 from tests.golden.scripted_poe import Recorded, ScriptedPoe, scripted_poe
 from tests.running import Proxy, running_proxy
 from tests.talk import chat, frames, open_stream, post, text_of
@@ -142,21 +143,27 @@ async def failure(endless: Endless, patience: Patience) -> LinkError:
 
 
 def test_media_that_trickles_for_ever_ends_for_a_client_who_wants_a_stream(tmp_path: Path) -> None:
+    talks: list[asyncio.Task[Any]] = []
+
     async def trickles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())  # type: ignore[arg-type]
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
-        try:
+        with suppress(ConnectionError):
             while True:
                 writer.write(b"1\r\n \r\n")
                 await writer.drain()
                 await asyncio.sleep(0.01)
-        except ConnectionError:
-            writer.close()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def run() -> Any:
         async with await asyncio.start_server(trickles, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            return await asyncio.to_thread(ask, url)
+            said = await asyncio.to_thread(ask, url)
+        await asyncio.gather(*talks, return_exceptions=True)
+        return said
 
     def ask(url: str) -> Any:
         with (
@@ -172,20 +179,14 @@ def test_media_that_trickles_for_ever_ends_for_a_client_who_wants_a_stream(tmp_p
 # --- faults of our own ----------------------------------------------------------------------------------------------
 
 
-def test_a_fault_of_ours_in_a_stream_is_an_error_event(
-    poe: ScriptedPoe, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wrote, write = [], Writer.push
+def test_a_fault_of_ours_in_a_stream_is_an_error_event(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(*_: object, **__: object) -> AsyncIterator[list[Event]]:
+        yield [Started("id", 1, "model"), Text("hello")]
+        raise KeyError("a bug")
 
-    def breaks(self: Writer, events: list[Event]) -> bytes:
-        wrote.append(events)
-        if len(wrote) == 3:
-            raise KeyError("a bug")
-        return write(self, events)
-
-    poe.answer = Recorded(200, {"content-type": "text/event-stream"}, STREAM)
-    monkeypatch.setattr(Writer, "push", breaks)
+    monkeypatch.setattr(Exchange, "events", breaks)
     with open_stream(proxy, chat("hi")) as response:
         said = frames(response)
+    assert text_of(said) == "hello"
     assert said[-1]["error"]["code"] == "internal_error"
     assert "[DONE]" not in said
