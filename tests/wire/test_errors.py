@@ -210,3 +210,24 @@ def test_the_shape_is_always_the_same() -> None:
     assert write(BadRequest("Words.")) == {
         "error": {"message": "Words.", "type": "invalid_request_error", "param": None, "code": None}
     }
+
+
+def test_a_limit_of_the_output_is_no_full_context_though_it_is_named() -> None:
+    message = (
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+        "`context_window` for this model"
+    )
+    assert type(error_of(400, message)) is Refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"metadata": {"parameter": "top_p"}}, "top_p"),
+        ({"metadata": {"parameter": "top_p"}, "param": "stop"}, "stop"),
+        ({"metadata": {"parameter": 3}}, None),
+        ({"metadata": "odd"}, None),
+    ],
+)
+def test_the_parameter_may_stand_in_the_metadata(fields: dict[str, Any], param: str | None) -> None:
+    assert error_of(400, **fields).param == param

@@ -27,7 +27,7 @@ from poe_proxy.canonical.errors import (
     Refused,
     Unfit,
 )
-from poe_proxy.canonical.json import Json
+from poe_proxy.canonical.json import Json, as_object
 
 _BY_STATUS: Mapping[int, type[PoeError]] = {
     400: Refused,
@@ -62,6 +62,10 @@ _CONTEXT = re.compile(
     r"|too many (input )?tokens|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
+_OUTPUT_LIMIT = re.compile(
+    r"\bmax_(?:completion_|output_)?tokens\W{0,3} (?:must|should) be (?:less|at most|<)", re.IGNORECASE
+)
+"""About the length of the answer, even where the model's context is named as well."""
 _MODERATION = re.compile(
     r"moderat|content.?(policy|filter|management)|usage polic|safety (system|policy|filter)|flagged", re.IGNORECASE
 )
@@ -157,7 +161,7 @@ def _build(status: int, error: Json, retry_after: float | None) -> PoeError:
     message = str(error.get("message") or "").strip()[:_MAX_MESSAGE]
     poe_type = error.get("type") if isinstance(error.get("type"), str) else None
     kind = _kind(status, poe_type, message, error)
-    code, param = error.get("code"), error.get("param")
+    code, param = error.get("code"), error.get("param") or as_object(error.get("metadata")).get("parameter")
     return kind(
         _shown(kind, status, message),
         poe_status=status,
@@ -178,6 +182,7 @@ def _kind(status: int, poe_type: str | None, message: str, error: Json) -> type[
 
 
 _KINDS_OF_400: tuple[tuple[Callable[[str], object], type[PoeError]], ...] = (
+    (_OUTPUT_LIMIT.search, Refused),
     (_CONTEXT.search, ContextTooLong),
     (_MODERATION.search, Unfit),
     (_TOOLS.search, Unfit),
