@@ -31,7 +31,7 @@ from poe_proxy.canonical.errors import (
     Unfit,
 )
 from poe_proxy.canonical.json import Json
-from poe_proxy.policy.refusals import Memory, Repair, repair
+from poe_proxy.policy.refusals import Memory, Repair, is_same, repair
 
 AGAIN = (RateLimited, NotStarted, PoeFailed, NotReached)
 """Poe did not take the request on: the same body again, after a wait, within the budget."""
@@ -139,18 +139,30 @@ class _Layers:
         self._tried: list[Json] = [body]
         self._guesses: Iterator[_Guess] | None = None
         self._before_guessing: Refused | None = None
+        self._learned: list[tuple[Refused, Repair]] = []
 
     def after(self, error: ProxyError, attempt: Attempt) -> Attempt:
         assert isinstance(error, Refused)
         if len(self._tried) >= _MAX_LAYERS:
             raise self._before_guessing or error
+        self._unlearn(error)
         found = repair(error, attempt.body)
         if found is not None:
-            self._memory.learn(str(attempt.body.get("model")), found.unsupported)
+            self._learn(error, found)
             repaired = self._repaired(found, attempt)
             if repaired is not None:
                 return repaired
         return self._guessed(error, attempt)
+
+    def _learn(self, error: Refused, found: Repair) -> None:
+        self._memory.learn(str(self._base.get("model")), found.unsupported)
+        self._learned.append((error, found))
+
+    def _unlearn(self, error: Refused) -> None:
+        """The same error to a repaired body: what it named was not the reason, and nothing to remember."""
+        for before, found in self._learned:
+            if is_same(before, error):
+                self._memory.forget(str(self._base.get("model")), found.unsupported)
 
     def _repaired(self, found: Repair, attempt: Attempt) -> Attempt | None:
         body = found.apply(attempt.body)

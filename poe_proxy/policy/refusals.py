@@ -5,7 +5,7 @@ only if it is in the body, and only quoted, in ``param``, or where a sentence ab
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,9 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _CLAIM = (
-    r"(?:is|are|was) (?:not|un\w+|too|deprecated|invalid)\b|does not\b|(?:must|should|cannot|may not) be\b"
+    r"(?:is|are|was) (?:not|un\w+|too|deprecated|invalid|required to be)\b|does not\b"
+    r"|(?:must|should|cannot|may not) be\b"
+    r"|(?:may|can|must) only be\b|(?:has|have) to be\b"
     r"|extra inputs are not permitted"
 )
 _SUBJECT = re.compile(
@@ -50,7 +52,14 @@ _FLOOR = re.compile(
     r"(?:at least|minimum(?: of| is)?|greater than or equal to|>=)\D{0,40}?(\d[\d,_]*(?:\.\d+)?)", re.IGNORECASE
 )
 _RANGE = re.compile(
-    r"(?:between|range\D{0,40})\s*\[?(-?\d+(?:\.\d+)?)(?:\s+and\s+|\s*,\s*)(-?\d+(?:\.\d+)?)", re.IGNORECASE
+    r"(?:between|range\D{0,40})\s*\[?(-?\d+(?:\.\d+)?)(?:\s+and\s+|\s*(?:,|\.{2,3})\s*)(-?\d+(?:\.\d+)?)", re.IGNORECASE
+)
+_STATED = re.compile(
+    r"(?:(?:may|can|must|should) (?:only )?be|(?:has|have|required|needs?) to be)"
+    r"(?: set| equal| exactly)?(?: to| as)?\s+"
+    r"(?:(?P<bare>-?\d+(?:\.\d+)?(?![\w.]*\w)|true|false)\b|['\"`‘“](?P<quoted>[^'\"`’”]+)['\"`’”])"
+    r"(?! (?:or|and) )",
+    re.IGNORECASE,
 )
 _DEFAULT_ONLY = re.compile(r"only the default", re.IGNORECASE)
 _INSTEAD = re.compile(r"use\s+['\"`]([A-Za-z_]\w*)['\"`]\s+instead", re.IGNORECASE)
@@ -69,7 +78,12 @@ _NOT_SUPPORTED = re.compile(
     r"|deprecated|instead\b",
     re.IGNORECASE,
 )
+_ABOUT_A_VALUE = (_VALUE_REFUSED, _ALLOWED, _LIMIT, _FLOOR, _RANGE, _DEFAULT_ONLY, _STATED)
+_NUMBERS = re.compile(r"\b(?:\d+|[0-9a-f-]{12,}|req_\w+)\b")
 _EITHER = re.compile(r"cannot both|can't both|only one of|not both|mutually exclusive|together with", re.IGNORECASE)
+_MAX_TEXT = 2000
+_BEFORE_NAME = 60
+_AND = re.compile(r"\W?\s*(?:,|and|or|,\s*(?:and|or)|&)\s*\W?")
 _LISTED = re.compile(r":\s*([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*\.?\s*$")
 
 
@@ -104,7 +118,7 @@ class Repair:
 
 def repair(error: Refused, body: Json) -> Repair | None:
     """What ``error`` asks to change in ``body``, or None where it names nothing that may be changed."""
-    text = error.message
+    text = _text(error)
     names = _names(error, body)
     if len(names) > 1 and _EITHER.search(text):
         return Repair(drop=(names[1],))
@@ -119,8 +133,17 @@ def repair(error: Refused, body: Json) -> Repair | None:
     return Repair(unsupported={name: rename if name == names[0] else None for name in names if name != rename})
 
 
+def is_same(one: Refused, other: Refused) -> bool:
+    """Whether two errors say the same, whatever numbers (an id, a time) they say it with."""
+    return one.param == other.param and _NUMBERS.sub("", _text(one)) == _NUMBERS.sub("", _text(other))
+
+
+def _text(error: Refused) -> str:
+    return error.message[:_MAX_TEXT]
+
+
 def _is_about_a_value(text: str) -> bool:
-    return any(pattern.search(text) for pattern in (_VALUE_REFUSED, _ALLOWED, _LIMIT, _FLOOR, _RANGE, _DEFAULT_ONLY))
+    return any(pattern.search(text) for pattern in _ABOUT_A_VALUE)
 
 
 def _names(error: Refused, body: Json) -> list[str]:
@@ -130,15 +153,20 @@ def _names(error: Refused, body: Json) -> list[str]:
         top = re.split(r"[.\[]", name.removeprefix("body."), maxsplit=1)[0]
         if top in body and top not in PROTECTED and top not in found:
             found.append(top)
-    return found or _spoken(error.message, body)[:1]
+    return found or _spoken(_text(error), body)[:1]
 
 
 def _candidates(error: Refused) -> Iterator[str]:
-    text = error.message
+    text = _text(error)
     if error.param:
         yield error.param
+    listed_from = -1
     for match in _QUOTED.finditer(text):
-        if _is_code(match[1]) or _ANNOUNCED.search(text[: match.start()]) or _CLAIMED.match(text, match.end()):
+        before = text[max(0, match.start() - _BEFORE_NAME) : match.start()]
+        is_listed = listed_from >= 0 and _AND.fullmatch(text, listed_from, match.start()) is not None
+        is_named = _ANNOUNCED.search(before) or _CLAIMED.match(text, match.end()) or is_listed
+        listed_from = match.end() if is_named else -1
+        if is_named or _is_code(match[1]):
             yield match[1]
     for match in (*_NAMED.finditer(text), *_LISTED.finditer(text)):
         named = re.split(r"\s*,\s*", match[1])
@@ -166,6 +194,8 @@ def _repair_value(text: str, names: list[str], body: Json) -> Repair | None:
     if name is None:
         return _limit_of_output(text, body)
     nearest = _nearest(body[name], values) if values else _within(body[name], text)
+    if nearest is None and not isinstance(body[name], list | dict) and (stated := _STATED.search(text)):
+        nearest = _as_stated(stated)
     if nearest is None or nearest == body[name]:
         return Repair(drop=(name,))
     return Repair(values={name: nearest})
@@ -219,6 +249,14 @@ def _within(value: Any, text: str) -> Any:
 _BOUNDS: tuple[tuple[re.Pattern[str], Callable[[Any, Any], Any]], ...] = ((_LIMIT, min), (_FLOOR, max))
 
 
+def _as_stated(stated: re.Match[str]) -> Any:
+    if (quoted := stated["quoted"]) is not None:
+        number = _as_number(quoted)
+        return quoted if number is None else number
+    bare = stated["bare"].lower()
+    return bare == "true" if bare in ("true", "false") else _as_number(bare)
+
+
 def _as_number(text: str) -> Any:
     plain = re.sub(r"[,_]", "", text)
     try:
@@ -247,6 +285,12 @@ class Memory:
         self._known[model.lower()] = known
         while len(self._known) > self._models:
             del self._known[next(iter(self._known))]
+
+    def forget(self, model: str, names: Iterable[str]) -> None:
+        """Unlearn what turned out to be no reason."""
+        known = self._known.get(model.lower(), {})
+        for name in names:
+            known.pop(name, None)
 
     def recall(self, model: str) -> Mapping[str, str | None]:
         """What ``model`` is still known not to support."""

@@ -253,6 +253,25 @@ class TestMemory:
         assert world.bodies()[1] == {**ASKED, "max_completion_tokens": 5}
         assert world.memory.recall("gpt-5") == {"max_tokens": "max_completion_tokens"}
 
+    def test_what_does_not_help_is_not_remembered(self, world: World) -> None:
+        """The same error to the body without it: that was not the reason."""
+        body = {**ASKED, "model": "gpt-5", "odd": 1}
+        world.run(body, refused("Unknown parameter: 'odd'. (request 71)"))
+        assert world.memory.recall("gpt-5") == {"odd": None}
+        world.run(body, *[refused(f"Unknown parameter: 'odd'. (request {n})") for n in range(2)])
+        assert world.memory.recall("gpt-5") == {}
+
+    def test_what_helped_stays_when_another_error_comes(self, world: World) -> None:
+        world.run({**ASKED, "odd": 1, "even": 2}, *[refused(f"Unknown parameter: '{n}'.") for n in ("odd", "even")])
+        assert world.memory.recall("gpt-5") == {"odd": None, "even": None}
+
+    def test_what_is_only_refused_beside_another_is_not_remembered(self, world: World) -> None:
+        world.run(
+            {**ASKED, "temperature": 0.7}, refused("`temperature` may only be set to 1 when thinking is enabled.")
+        )
+        assert world.bodies()[1] == {**ASKED, "temperature": 1}
+        assert world.memory.recall("gpt-5") == {}
+
     def test_a_guess_is_not_remembered(self, world: World) -> None:
         world.run({**ASKED, "max_tokens": 5}, refused(), refused(), refused())
         assert world.memory.recall("gpt-5") == {}
@@ -269,6 +288,13 @@ class TestMemory:
         assert memory.recall("m") == {"b": None}
         now = 161.0
         assert memory.recall("m") == {}
+
+    def test_what_it_is_told_to_forget_it_forgets(self) -> None:
+        memory = Memory(lambda: 0.0)
+        memory.forget("m", ["a"])
+        memory.learn("m", {"a": None, "b": None})
+        memory.forget("M", ["a", "c"])
+        assert memory.recall("m") == {"b": None}
 
     def test_the_model_learned_of_longest_ago_makes_room(self) -> None:
         memory = Memory(lambda: 0.0, models=2)

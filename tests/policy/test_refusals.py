@@ -128,6 +128,45 @@ def test_several_names_go_together() -> None:
     assert repaired("Extra inputs are not permitted: 'top_k', 'min_p'", {"top_k": 1, "min_p": 2}) == {}
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Unknown parameters: 'top_p', 'temperature'.",
+        "Unsupported parameters: `top_p` and `temperature`.",
+        "The parameters 'top_p', and 'temperature' are not supported.",
+    ],
+)
+def test_quoted_names_in_a_row_go_together(message: str) -> None:
+    assert repaired(message, {"top_p": 1, "temperature": 2, "n": 1}) == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "after"),
+    [
+        ("`temperature` may only be set to 1 when thinking is enabled.", {"temperature": 0.7}, {"temperature": 1}),
+        ("`temperature` may only be set to 1 when thinking is enabled.", {"temperature": 1}, {}),
+        ("temperature is required to be 1.0 with this model", {"temperature": 0.7}, {"temperature": 1.0}),
+        ("top_p must be exactly 0.95.", {"top_p": 1}, {"top_p": 0.95}),
+        ("'parallel_tool_calls' must be false", {"parallel_tool_calls": True}, {"parallel_tool_calls": False}),
+        ("`effort` has to be set to 'low' here", {"effort": "high"}, {"effort": "low"}),
+        ("n must be 1", {"n": 3}, {"n": 1}),
+        ("`stop` must be set to 'END'", {"stop": ["x"]}, {}),
+        ("`logprobs` must be set when top_logprobs is", {"logprobs": False}, {}),
+        ("temperature: range: 0..1", {"temperature": 1.5}, {"temperature": 1}),
+    ],
+)
+def test_the_one_value_that_may_be_is_set_and_not_remembered(message: str, fields: Json, after: Json) -> None:
+    assert repaired(message, fields) == after
+    found = repair(Refused(message, poe_status=400), {**SHELL, **fields})
+    assert found is not None
+    assert found.unsupported == {}
+
+
+def test_the_nearest_level_of_little_thinking_is_not_none() -> None:
+    message = "Unsupported value: 'minimal' is not supported. Supported values are: 'none', 'low', 'medium'."
+    assert repaired(message, {"reasoning_effort": "minimal"}) == {"reasoning_effort": "low"}
+
+
 def test_the_param_of_the_error_is_the_surest() -> None:
     assert repaired("This is not supported.", {"top_k": 1, "min_p": 2}, param="top_k") == {"min_p": 2}
 
@@ -325,7 +364,38 @@ def test_the_words_of_a_repair() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["'" * 2000, "parameter " * 200, "a, " * 700, "must be one of " * 130, "<=" * 1000, "9" * 2000]
+    "message",
+    [
+        one * (200_000 // len(one))
+        for one in (
+            *(
+                "'",
+                "parameter ",
+                "a, ",
+                "must be one of ",
+                "<=",
+                "9",
+                "un",
+                "'a'",
+                "'a', ",
+                ": a",
+                "maximum ",
+                "range ",
+            ),
+            *(
+                "supported values ",
+                "between ",
+                "option ",
+                " is: ",
+                "a is not ",
+                "must be ",
+                "unun'a' ",
+                "1 > ",
+                " ",
+                "(",
+            ),
+        )
+    ],
 )
 def test_words_without_sense_are_read_in_no_time(message: str) -> None:
     assert repaired(message, FIELDS) is None
