@@ -10,6 +10,7 @@ from poe_proxy.canonical.events import Event, Failed, Finished, Opaque, Reasonin
 _HEADING = re.compile(r"\*{1,2}Thinking(?:\.{3}|…)\*{1,2}")
 _TICK = re.compile(r"\*{0,2}Thinking(?:\.{3}|…)\s*\(\d+(?:\.\d+)?\s?s(?:ec(?:onds?)?)?(?: elapsed)?\)\*{0,2}")
 _HEADINGS = ("*Thinking...*", "**Thinking...**", "*Thinking…*", "**Thinking…**")
+_LONGEST_LINE = 80  # that the seconds are counted in
 _OPEN_TICK = re.compile(r"\*{0,2}Thinking(?:\.{3}|…)\s*(?:\([^)\n]{0,24}\)?\*{0,2})?")
 
 
@@ -105,6 +106,8 @@ class ThinkingOut:
 
 def _may_go_on(line: str) -> bool:
     """Whether an unfinished line may still become one of thinking."""
+    if len(line) > _LONGEST_LINE:
+        return False
     bare = line.strip()
     if any(heading.startswith(bare) for heading in _HEADINGS):
         return True

@@ -63,3 +63,8 @@ def test_events_of_an_ordinary_answer_are_the_same_events() -> None:
     stage, events = ThinkingOut(), [Text("Hello"), Text(" there")]
     assert [stage.push([event])[0] for event in events] == events
     assert stage.push([events[0]])[0] is events[0]
+
+
+@pytest.mark.parametrize("piece", ["*", " ", "\n"])
+def test_an_answer_of_nothing_but_beginnings_takes_no_time_to_speak_of(piece: str) -> None:
+    assert told([piece] * 20_000).text == piece * 20_000
