@@ -156,6 +156,7 @@ class FooterStage:
                 case Failed():
                     self.failed = True
                     passed += [*self._finished, event]
+                    self._finished, self._used = [], None
                 case Text():
                     self._has_text = True
                     passed.append(event)
