@@ -92,7 +92,7 @@ class Exchange:
         )
         body["messages"], footers = footer.out_of_history(body["messages"])
         if footers:
-            changes.append(f"took {footers} footers out of the history")
+            changes.append(f"took {footers} footer{'s' * (footers > 1)} out of the history")
         if structured.wants_json(body):
             body["messages"] = structured.say_it_in_words(body["messages"], body)
         return body, changes
