@@ -21,8 +21,8 @@ _PARTS = (
 )
 _LINE = rf"(?:{_PARTS[0]}(?: \| {_PARTS[1]})?(?: \| {_PARTS[2]})?|{_PARTS[1]}(?: \| {_PARTS[2]})?|{_PARTS[2]})"
 _WARNING = rf"Warning: more than {_COUNT} points for one answer\.(?: Cheaper: [^\r\n]{{1,1000}})?"
-# Clients trim what they keep, and may have line breaks of their own: so an empty answer's footer begins at once.
-_FOOTER = re.compile(rf"(?:\A|\n\n|\r\n\r\n)---\r?\n{_LINE}(?:\r?\n\r?\n{_WARNING})?\s*\Z")
+_FOOTER = re.compile(rf"---\r?\n{_LINE}(?:\r?\n\r?\n{_WARNING})?\s*\Z")
+_GAPS = ("\n\n", "\r\n\r\n")  # clients may have line breaks of their own
 _LONGEST = 1500
 
 
@@ -83,12 +83,20 @@ def _balance(cost: Cost) -> str:
 
 def stripped(said: str) -> str:
     """``said`` without the footers at its end, however many stand there."""
-    while "---" in said[-_LONGEST:]:
-        found = _FOOTER.search(said, max(0, len(said) - _LONGEST))
-        if found is None:
-            break
-        said = said[: found.start()]
+    while (start := _start(said)) is not None:
+        said = said[:start]
     return said
+
+
+def _start(said: str) -> int | None:
+    """Where the last footer begins; clients trim what they keep, so an empty answer's begins at once."""
+    found = _FOOTER.search(said, max(0, len(said) - _LONGEST))
+    if found is None:
+        return None
+    if found.start() == 0:
+        return 0
+    gap = next((gap for gap in _GAPS if said.endswith(gap, 0, found.start())), None)
+    return None if gap is None else found.start() - len(gap)
 
 
 def out_of_history(messages: list[Json]) -> tuple[list[Json], int]:

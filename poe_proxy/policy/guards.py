@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from poe_proxy.canonical.card import ModelCard
+from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.errors import TooExpensive
 from poe_proxy.canonical.events import Event, Finished, Started, Text, Used
 from poe_proxy.canonical.json import Json
@@ -31,7 +32,7 @@ def paused(answer_id: str, now: float, balance: int, cutoff: int, grant_at: floa
         Started(answer_id, int(now), ""),
         Text(_paused(now, balance, cutoff, grant_at)),
         Finished("stop"),
-        Used(Usage()),
+        Used(Usage(), cost=Cost(balance=balance)),
     ]
 
 

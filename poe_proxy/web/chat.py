@@ -67,17 +67,13 @@ def _wants_stream(request: Request, card: ModelCard, *, default: bool) -> bool:
 
 def _paused(house: House, request: Request, report: Report) -> Response:
     """The answer of a proxy that keeps the last points in reserve, in the shape asked for."""
-    report.outcome = "paused"
-    house.upkeep.want_balance()
-    events = guards.paused(
-        f"chatcmpl-{report.request_id}",
-        time.time(),
-        house.upkeep.balance or 0,
-        house.settings.points_cutoff,
-        house.upkeep.grant_at,
-    )
+    upkeep, balance = house.upkeep, house.upkeep.balance or 0
+    report.outcome, report.cost = "paused", Cost(balance=balance)
+    upkeep.want_balance()
+    answer_id, cutoff = f"chatcmpl-{report.request_id}", house.settings.points_cutoff
+    events = guards.paused(answer_id, time.time(), balance, cutoff, upkeep.grant_at)
     if not report.stream:
-        return json_response(wire_answer.write(fold(events), request.model))
+        return json_response(wire_answer.write(fold(events), request.model), headers=poe_headers(report))
     writer = Writer(request.model, include_usage=request.include_usage)
     return Response(writer.push(events) + writer.close(), headers=EVENT_STREAM)
 

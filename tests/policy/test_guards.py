@@ -47,7 +47,7 @@ def test_it_says_nothing_of_times_that_cannot_be(grant_at: float | None) -> None
 def test_it_is_an_ordinary_answer_that_used_nothing() -> None:
     events = paused("id", NOW, 0, 1, None)
     assert Finished("stop") in events
-    assert Used(Usage()) in events
+    assert Used(Usage(), cost=Cost(balance=0)) in events
 
 
 # --- before sending ---------------------------------------------------------------------------------------------------
