@@ -309,6 +309,16 @@ def test_points_are_counted_in_the_metrics(start_proxy: StartProxy) -> None:
     assert f'poe_proxy_points_total{{model="{MODEL}",source="settled"}} 24.0' in page
 
 
+def test_the_line_has_estimate_and_points(told: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[Report] = []
+    monkeypatch.setattr(log, "write", reports.append)
+    LedgerStub(at_once(24)).in_place(told)
+    whole(told)
+    line = log.facts(eventually(lambda: reports)[0])
+    assert (line["points"], line["points_source"]) == (24, "settled")
+    assert line["estimate"] > 0
+
+
 # --- the history ------------------------------------------------------------------------------------------------------
 
 

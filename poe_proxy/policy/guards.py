@@ -60,12 +60,15 @@ def foreseen(body: Json, card: ModelCard) -> Usage:
     return Usage(prompt=prompt, completion=max(0, min(answer, card.max_output or answer)))
 
 
-def refuse_expensive(points: int | None, most: int, instead: str) -> None:
-    """Raise TooExpensive where the estimate exceeds ``most`` points (0: no limit); ``instead`` names cheaper models."""
-    if not most or points is None or points <= most:
-        return
+def is_too_expensive(points: int | None, most: int) -> bool:
+    """Whether an estimate exceeds ``most`` points. 0 turns this off, and what has no estimate is sent."""
+    return bool(most) and points is not None and points > most
+
+
+def too_expensive(points: int, most: int, instead: str) -> TooExpensive:
+    """The refusal, with the figure and a way out; ``instead`` names cheaper models and may be empty."""
     cheaper = f", or ask a cheaper model: {instead}" if instead else ""
-    raise TooExpensive(
+    return TooExpensive(
         f"This request would cost about {points:,} points, more than the {most:,} that this proxy spends on one "
         f"message (MAX_POINTS_PER_MESSAGE). It was not sent. Shorten it or lower max_tokens{cheaper}."
     )

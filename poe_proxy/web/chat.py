@@ -82,8 +82,8 @@ def _refuse_expensive(house: House, request: Request, card: ModelCard) -> None:
     """Raises TooExpensive, before anything is sent."""
     usage = guards.foreseen(request.body, card)
     points, most = estimate(card, usage), house.settings.max_points_per_message
-    if points is not None and points > most:
-        guards.refuse_expensive(points, most, footer.named(instead(house.upkeep.registry, card, usage, most + 1)))
+    if points is not None and guards.is_too_expensive(points, most):
+        raise guards.too_expensive(points, most, footer.named(instead(house.upkeep.registry, card, usage, most + 1)))
 
 
 class ChatAnswer(Response):

@@ -4,10 +4,9 @@ import pytest
 
 from poe_proxy.canonical.card import ModelCard
 from poe_proxy.canonical.cost import Cost
-from poe_proxy.canonical.errors import TooExpensive
 from poe_proxy.canonical.events import Finished, Text, Used
 from poe_proxy.canonical.usage import Usage
-from poe_proxy.policy.guards import foreseen, is_paused, paused, refuse_expensive
+from poe_proxy.policy.guards import foreseen, is_paused, is_too_expensive, paused, too_expensive
 
 NOW = 1_790_000_000.0  # 21 September 2026
 DAY = 86400.0
@@ -101,15 +100,16 @@ def test_the_answer_is_as_long_as_asked_for_or_a_share_of_the_prompt(
 
 @pytest.mark.parametrize(("points", "most"), [(100, 100), (100, 0), (None, 1), (0, 1)])
 def test_what_is_within_the_limit_or_not_known_is_sent(points: int | None, most: int) -> None:
-    refuse_expensive(points, most, "")
+    assert not is_too_expensive(points, most)
 
 
 def test_the_refusal_has_the_figure_the_limit_and_a_way_out() -> None:
-    with pytest.raises(TooExpensive) as refused:
-        refuse_expensive(12_345, 5000, "nano (about 12 points)")
-    assert (refused.value.status, refused.value.may_retry) == (402, False)
+    assert is_too_expensive(12_345, 5000)
+    refusal = too_expensive(12_345, 5000, "nano (about 12 points)")
+    assert (refusal.status, refusal.may_retry) == (402, False)
     for words in ("12,345", "5,000", "MAX_POINTS_PER_MESSAGE", "max_tokens", "nano (about 12 points)"):
-        assert words in refused.value.message
+        assert words in refusal.message
+    assert too_expensive(2, 1, "").message.endswith("lower max_tokens.")
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
