@@ -18,7 +18,7 @@ from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
 from poe_proxy.poe.client import PoeClient
-from poe_proxy.policy import attempts, parameters, structured
+from poe_proxy.policy import attempts, footer, parameters, structured
 from poe_proxy.policy.attempts import Attempt, Means
 from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
@@ -90,6 +90,9 @@ class Exchange:
         body, changes = parameters.fit(
             build(request, card, stream=stream), card, self.means.memory.recall(card.poe_name)
         )
+        body["messages"], footers = footer.out_of_history(body["messages"])
+        if footers:
+            changes.append(f"took {footers} footer{'s' * (footers > 1)} out of the history")
         if structured.wants_json(body):
             body["messages"] = structured.say_it_in_words(body["messages"], body)
         return body, changes

@@ -14,6 +14,8 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from poe_proxy.canonical.card import FooterMode
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 _HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+")
 _SPACE = re.compile(r"\s")
@@ -51,6 +53,7 @@ def _split(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
+Points = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class Settings(BaseSettings):
@@ -80,8 +83,13 @@ class Settings(BaseSettings):
     body_timeout_s: Seconds = Field(30, validation_alias="BODY_TIMEOUT_S")
     shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(30, validation_alias="SHUTDOWN_GRACE_S")
     max_body_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, validation_alias="MAX_BODY_MB")
+    footer: FooterMode = Field("auto", validation_alias="FOOTER")
+    footer_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(1.5, validation_alias="FOOTER_WAIT_S")
+    points_cutoff: Points = Field(100_000, validation_alias="POINTS_CUTOFF")
+    points_per_message_warn: Points = Field(5000, validation_alias="POINTS_PER_MESSAGE_WARN")
+    max_points_per_message: Points = Field(0, validation_alias="MAX_POINTS_PER_MESSAGE")
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("log_level", "log_format", "footer", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.errors import ProxyError
 from poe_proxy.canonical.events import (
     Event,
@@ -48,6 +49,7 @@ class Answer:
     finish: str | None = None
     usage: Usage | None = None
     usage_frame: Json | None = None
+    cost: Cost | None = None
     body: Json | None = None
     opaque: list[Json] = field(default_factory=list)
     error: ProxyError | None = None
@@ -79,7 +81,7 @@ def _add(answer: Answer, event: Event) -> None:
         case Finished():
             answer.finish = event.reason
         case Used():
-            answer.usage, answer.usage_frame = event.usage, event.frame
+            answer.usage, answer.usage_frame, answer.cost = event.usage, event.frame, event.cost
         case Opaque():
             answer.opaque.append(event.frame)
         case Failed():

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
+
+FooterMode = Literal["auto", "always", "never"]
+"""When an answer gets a footer; ``auto``: unless it would do harm."""
 
 
 class Modality(StrEnum):
@@ -72,6 +76,7 @@ class ModelCard:
     aliases: tuple[str, ...] = ()
     base: float | None = None
     per_1k_tokens: float | None = None
+    footer: FooterMode | None = None  # None: as the setting says
 
     @property
     def is_media(self) -> bool:

@@ -4,6 +4,7 @@ ProxyError
 ├── CallerError                       the caller's request cannot be served as it is
 │   ├── BadRequest            400
 │   ├── Unauthorized          401
+│   ├── TooExpensive          402     our own limit, not Poe's
 │   ├── Forbidden             403
 │   ├── NotFound              404
 │   │   └── UnknownModel
@@ -75,6 +76,15 @@ class Unauthorized(CallerError):
     status = 401
     type = "authentication_error"
     default_code = "invalid_api_key"
+
+
+class TooExpensive(CallerError):
+    """The request would cost more than one may, and was not sent."""
+
+    status = 402
+    type = "insufficient_credits"
+    default_code = "max_points_per_message"
+    may_retry = False
 
 
 class Forbidden(CallerError):

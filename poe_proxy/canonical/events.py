@@ -6,6 +6,7 @@ the event), and no two events share a frame: a stage may change, hold back or dr
 
 from dataclasses import dataclass
 
+from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.errors import ProxyError
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.usage import Usage
@@ -77,10 +78,11 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The tokens, usually after ``Finished``."""
+    """The tokens, usually after ``Finished``; ``cost`` is what is told beside them."""
 
     usage: Usage
     frame: Json | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from poe_proxy.canonical.card import Modality
+from poe_proxy.canonical.card import FooterMode, Modality
 
 AllowUnlisted = bool | Literal["any"]
 
@@ -26,6 +26,7 @@ class Entry:
     context_limit: int | None = None
     aliases: tuple[str, ...] = ()
     line: int = 0
+    footer: FooterMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,11 @@ class Listing:
     """All of models.yaml: its ``defaults`` and its entries, in the order of the file.
 
     ``allow_unlisted``: False serves the entries alone, True also every name of Poe's catalogue, ``"any"`` every name.
-    ``text_max_tokens`` caps the context of each text model, in tokens.
+    ``text_max_tokens`` caps the context of each text model, in tokens. ``footer`` is the mode of
+    models whose entry names none.
     """
 
     entries: tuple[Entry, ...] = ()
     allow_unlisted: AllowUnlisted = False
     text_max_tokens: int | None = None
+    footer: FooterMode | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.usage import Usage
 
 
@@ -17,7 +18,7 @@ class Report:
     in_catalogue: bool = False  # whether that is a name of Poe's catalogue, and not one that a caller made up
     stream: bool = False
     status: int = 0
-    outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown
+    outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown, paused (no model was asked)
     error: str = ""  # the error's class and code; its words may quote what the caller sent
     attempts: int = 0
     changes: list[str] = field(default_factory=list)
@@ -25,3 +26,5 @@ class Report:
     first_event_s: float | None = None
     ended: float = 0.0
     notes: list[str] = field(default_factory=list)
+    estimate: int | None = None  # points, by prices and tokens
+    cost: Cost | None = None  # as the caller was told it, or would have been

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Usage:
     """Token counts; ``cached`` is part of ``prompt`` and ``reasoning`` part of ``completion``, as in chat completions.
 
+    ``written``, the tokens that went into the prompt cache, is part of ``prompt`` too.
     On Poe's bot path these are an estimate of Poe's, and ``completion`` is often 0 for a tool call.
     """
 
@@ -14,3 +15,4 @@ class Usage:
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
+    written: int = 0

@@ -100,7 +100,7 @@ class _Reading:
         defaults = self.defaults(sections.get("defaults"))
         entries = tuple(self.entries(sections.get("models")))
         self.clashes(entries)
-        return Listing(entries, defaults.allow_unlisted, defaults.text_max_tokens)
+        return Listing(entries, defaults.allow_unlisted, defaults.text_max_tokens, defaults.footer)
 
     def defaults(self, section: Spot | None) -> DefaultsShape:
         if section is None or section.is_empty:
@@ -146,6 +146,7 @@ class _Reading:
             context_limit=shape.context_limit,
             aliases=shape.aliases,
             line=spot.line,
+            footer=shape.footer,
         )
 
     def bare(self, modality: Modality, spot: Spot) -> Entry | None:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from poe_proxy.canonical.card import FooterMode
+
 
 def _one_or_several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
@@ -29,6 +31,7 @@ class EntryShape(_Shape):
     max_tokens: Tokens | None = None
     context_limit: Tokens | None = None
     aliases: Names = ()
+    footer: FooterMode | None = None
 
 
 class DefaultsShape(_Shape):
@@ -36,6 +39,7 @@ class DefaultsShape(_Shape):
 
     allow_unlisted: bool | Literal["any"] = False
     text_max_tokens: Tokens | None = None
+    footer: FooterMode | None = None
 
 
 _NAME = "a name; put it in quotes if it looks like a number or like yes/no"
@@ -52,5 +56,6 @@ EXPECTED = {
     "aliases": "a name or a list of names; put in quotes what looks like a number or like yes/no",
     "allow_unlisted": "true, false or any",
     "text_max_tokens": _TOKENS,
+    "footer": "auto, always or never",
 }
 """What each key takes, in the words of an error message."""

@@ -71,6 +71,10 @@ def facts(report: Report) -> dict[str, Any]:
         said["first_event_s"] = round(report.first_event_s, 4)
     if report.usage is not None:
         said |= {"tokens_in": report.usage.prompt, "tokens_out": report.usage.completion, "cached": report.usage.cached}
+    if report.estimate is not None:
+        said["estimate"] = report.estimate
+    if report.cost is not None and report.cost.points is not None:
+        said |= {"points": report.cost.points, "points_source": report.cost.source}
     for name in ("changes", "notes", "error"):
         if value := getattr(report, name):
             said[name] = [text[:_LONGEST] for text in value[:_MOST]] if isinstance(value, list) else value[:_LONGEST]

@@ -23,6 +23,12 @@ class Metrics:
         self._tokens = Counter(
             "poe_proxy_tokens_total", "Tokens as Poe reports them", ["model", "kind"], registry=self._registry
         )
+        self._points = Counter(
+            "poe_proxy_points_total",
+            "Points as callers were told them, estimated or settled",
+            ["model", "source"],
+            registry=self._registry,
+        )
         self._attempts = Counter(
             "poe_proxy_attempts_total", "Calls made to Poe for model requests", ["model"], registry=self._registry
         )
@@ -53,6 +59,8 @@ class Metrics:
             self._attempts.labels(model).inc(report.attempts)
         if report.usage is not None:
             self._count_tokens(model, report)
+        if report.cost is not None and report.cost.points:
+            self._points.labels(model, report.cost.source).inc(report.cost.points)
 
     def _count_tokens(self, model: str, report: Report) -> None:
         assert report.usage is not None

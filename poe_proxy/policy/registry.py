@@ -47,6 +47,13 @@ class Registry:
         """What models.yaml lists, in its order, with the catalogue's facts."""
         return self._listed
 
+    def askable(self) -> tuple[ModelCard, ...]:
+        """Every known model that can be asked for, each once, the listed first."""
+        found: dict[str, ModelCard] = {}
+        for card in (*self._listed, *self._by_name.values()):
+            found.setdefault(card.name.lower(), card)
+        return tuple(found.values())
+
     def disagreements(self) -> tuple[str, ...]:
         """A sentence, with line and cure, for each entry that Poe's catalogue lacks or that exceeds Poe's limit."""
         return tuple(fault for entry in self._listing.entries for fault in self._against_poe(entry))
@@ -79,13 +86,14 @@ class Registry:
             aliases=entry.aliases,
             base=entry.base,
             per_1k_tokens=entry.per_1k_tokens,
+            footer=entry.footer,
         )
         return self._capped(card, entry.max_tokens, entry.context_limit)
 
     def _capped(self, card: ModelCard, *caps: int | None) -> ModelCard:
         default = self._listing.text_max_tokens if card.modality is Modality.TEXT else None
         limits = [limit for limit in (card.context, default, *caps) if limit is not None]
-        return replace(card, context=min(limits, default=None))
+        return replace(card, context=min(limits, default=None), footer=card.footer or self._listing.footer)
 
     def _against_poe(self, entry: Entry) -> Iterator[str]:
         where = f"models.yaml line {entry.line}, entry {entry.name}"

@@ -38,7 +38,13 @@ async def health(_: WebRequest) -> Response:
 async def ready(request: WebRequest) -> Response:
     """200 when the key is valid and a catalogue is loaded, else 503; either way in words."""
     state = House.of(request).upkeep.readiness()
-    said = {"ready": state.ready, "key": state.key, "catalogue": state.catalogue, "models": state.models}
+    said = {
+        "ready": state.ready,
+        "key": state.key,
+        "catalogue": state.catalogue,
+        "models": state.models,
+        "balance": state.balance,
+    }
     return json_response(said, 200 if state.ready else 503)
 
 

@@ -22,7 +22,14 @@ from poe_proxy.web.respond import error_response
 from poe_proxy.wire.openai_chat.validate import ROLES
 
 Endpoint = Callable[[WebRequest], Awaitable[Response]]
-_EXPOSED = ("x-request-id", "x-poe-attempts", "x-poe-changes")
+_EXPOSED = (
+    "x-request-id",
+    "x-poe-attempts",
+    "x-poe-changes",
+    "x-poe-points",
+    "x-poe-points-source",
+    "x-poe-balance",
+)
 _MESSAGE = {
     "type": "object",
     "required": ["role"],

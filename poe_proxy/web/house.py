@@ -20,6 +20,7 @@ from poe_proxy.policy.attempts import Means
 from poe_proxy.policy.refusals import Memory
 from poe_proxy.settings import Settings
 from poe_proxy.upkeep import Upkeep
+from poe_proxy.web.costs import Costs
 from poe_proxy.web.lifeline import Closing
 
 
@@ -32,6 +33,7 @@ class House:
     closing: Closing
     metrics: Metrics
     exchange: Exchange
+    costs: Costs
 
     @staticmethod
     def of(request: WebRequest) -> "House":
@@ -60,11 +62,13 @@ async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: 
     poe = PoeClient(settings.poe_base_url, settings.poe_api_key, transport)
     means = Means(time.monotonic, random.random, settings.retry_budget_s, Memory(time.monotonic))
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)
+    settling = None  # the ledger, once there is one: until then a footer shows the estimate
+    costs = Costs(upkeep, settling, settings.footer_wait_s, settings.points_per_message_warn, time.monotonic)
     closing.listen()
     chores = asyncio.create_task(upkeep.run(poe))
     chores.add_done_callback(_told)
     try:
-        yield House(settings, upkeep, closing, metrics, Exchange(poe, means, patience, asyncio.sleep))
+        yield House(settings, upkeep, closing, metrics, Exchange(poe, means, patience, asyncio.sleep), costs)
     finally:
         chores.cancel()
         await asyncio.wait([chores])

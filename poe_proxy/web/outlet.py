@@ -9,11 +9,12 @@ from poe_proxy.web.lifeline import Message
 
 Send = Callable[[Message], Awaitable[None]]
 PING_S = 15.0
-_HEADERS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-)
+EVENT_STREAM = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+_HEADERS = tuple((name.encode(), value.encode()) for name, value in EVENT_STREAM.items())
 
 
 class Outlet:

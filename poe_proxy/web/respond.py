@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, ProxyError, RateLimited
 from poe_proxy.canonical.report import Report
 from poe_proxy.wire.openai_chat import errors
@@ -41,11 +42,19 @@ def _error_headers(error: ProxyError) -> dict[str, str]:
 
 
 def poe_headers(report: Report) -> dict[str, str]:
-    """``x-poe-attempts`` and ``x-poe-changes``: what was tried, and what was changed on the way."""
+    """``x-poe-attempts`` and ``x-poe-changes``: what was tried, and what was changed on the way; and the cost, where it
+    is known before the answer leaves."""
     headers = {"x-poe-attempts": str(report.attempts)} if report.attempts else {}
     if report.changes:
         headers["x-poe-changes"] = header_safe("; ".join(report.changes))
-    return headers
+    return headers | _cost_headers(report.cost)
+
+
+def _cost_headers(cost: Cost | None) -> dict[str, str]:
+    if cost is None:
+        return {}
+    figures = {"x-poe-points": cost.points, "x-poe-points-source": cost.source, "x-poe-balance": cost.balance}
+    return {name: str(figure) for name, figure in figures.items() if figure is not None}
 
 
 def header_safe(text: str) -> str:

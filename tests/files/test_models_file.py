@@ -93,6 +93,17 @@ class TestTheWholeFile:
     def test_unlisted_models_stay_outside_unless_allowed(self) -> None:
         assert listing("models: {text: [a]}").allow_unlisted is False
 
+    @pytest.mark.parametrize("mode", ["auto", "always", "never"])
+    def test_footer_for_all_and_for_one(self, mode: str) -> None:
+        said = listing(f"defaults: {{footer: {mode}}}\nmodels: {{text: [a, {{poe_name: b, footer: {mode}}}]}}")
+        assert (said.footer, [entry.footer for entry in said.entries]) == (mode, [None, mode])
+
+    @pytest.mark.parametrize("written", ["off", "on", "sometimes", "1", "[auto]"])
+    def test_footer_knows_three_words(self, written: str) -> None:
+        with pytest.raises(ModelsFileError) as refused:
+            listing(in_text(f"- {{poe_name: b, footer: {written}}}"))
+        assert "`footer` must be auto, always or never" in str(refused.value)
+
     def test_text_max_tokens(self) -> None:
         assert listing("defaults: {text_max_tokens: 9}\nmodels:").text_max_tokens == 9
 

@@ -125,7 +125,10 @@ def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> No
     [
         (200, {"current_point_balance": 842500}, True, 842500),
         (200, {"something": "else"}, True, None),
-        (200, [], True, None),
+        (200, {"current_point_balance": "lots"}, True, None),
+        (200, {"current_point_balance": True}, True, None),
+        (200, [], None, None),
+        (200, {"error": {"message": "not today"}}, None, None),
         (401, {"error": {"message": "no"}}, False, None),
         (403, {}, False, None),
         (500, {}, None, None),

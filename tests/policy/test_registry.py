@@ -145,6 +145,15 @@ class TestMergedFacts:
         entry = Entry("x", "gpt-5", max_tokens=max_tokens, context_limit=context_limit)
         assert registry(entry, text_max_tokens=default).resolve("x").context == context
 
+    def test_the_footer_of_an_entry_goes_before_that_of_all(self) -> None:
+        entries = (Entry("x", "gpt-5", footer="never"), Entry("y", "gpt-5-mini"))
+        known = Registry(Listing(entries, allow_unlisted=True, footer="always"), CATALOGUE)
+        assert [known.resolve(name).footer for name in ("x", "y", "sora-2")] == ["never", "always", "always"]
+
+    def test_what_can_be_asked_for_is_each_model_once_the_listed_first(self) -> None:
+        assert [card.name for card in registry(FIVE, allow=True).askable()] == ["Five", "gpt-5-mini", "sora-2"]
+        assert [card.name for card in registry(FIVE).askable()] == ["Five"]
+
     def test_the_default_limit_is_for_text_alone_listed_or_not(self) -> None:
         known = registry(allow=True, text_max_tokens=7)
         assert (known.resolve("gpt-5").context, known.resolve("sora-2").context) == (7, None)

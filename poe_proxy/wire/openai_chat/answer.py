@@ -24,7 +24,7 @@ from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import added_up, as_call, as_text, is_other, pieces
 from poe_proxy.wire.openai_chat.frames import framed, mended, seconds, the_choice
-from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage
+from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage, with_cost
 from poe_proxy.wire.openai_chat.thoughts import thinking_blocks
 
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
@@ -134,7 +134,9 @@ def _written(answer: Answer, model: str) -> Json:
     choice["finish_reason"] = legal_finish(answer.finish, has_calls=has_calls)
     body["choices"] = [choice]
     usage = _usage(body.pop("usage", None) or as_object(answer.usage_frame).get("usage"), answer.usage)
-    return body if usage is None else {**body, "usage": usage}
+    if usage is None:
+        return body
+    return {**body, "usage": usage if answer.cost is None else with_cost(usage, answer.cost)}
 
 
 def _message(answer: Answer, said: Any) -> Json:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
 
@@ -46,11 +47,13 @@ def legal_finish(reason: object, *, has_calls: bool) -> str:
 
 def read_usage(usage: Json) -> Usage:
     """Token counts; absent, null and nonsense count as 0."""
+    prompt_details = as_object(usage.get("prompt_tokens_details"))
     return Usage(
         prompt=_count(usage.get("prompt_tokens")),
         completion=_count(usage.get("completion_tokens")),
-        cached=_count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        cached=_count(prompt_details.get("cached_tokens")),
         reasoning=_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+        written=_count(prompt_details.get("cache_creation_tokens")),
     )
 
 
@@ -63,6 +66,12 @@ def whole_usage(usage: Json) -> Json:
         "completion_tokens": read.completion,
         "total_tokens": _count(usage.get("total_tokens")) or read.prompt + read.completion,
     }
+
+
+def with_cost(usage: Json, cost: Cost) -> Json:
+    """The usage with ``poe``: what the answer cost, as far as it is known."""
+    figures = cost.shown()
+    return {**usage, "poe": figures} if figures else usage
 
 
 def _count(value: Any) -> int:

@@ -4,6 +4,7 @@ The reader gives each event a frame of its own and mends what is odd in it; the 
 model the client asked for. What a frame says beyond our events stays in it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -27,7 +28,7 @@ from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.chunk import ChunkReader
 from poe_proxy.wire.openai_chat.frames import leniently, mended, the_choice
-from poe_proxy.wire.openai_chat.reasons import is_finish
+from poe_proxy.wire.openai_chat.reasons import is_finish, with_cost
 from poe_proxy.wire.openai_chat.thoughts import Halves
 
 DONE = b"[DONE]"
@@ -150,7 +151,7 @@ class Writer:
             case Started():
                 return self._start(event)
             case Used():
-                self._used = event
+                self._used = _costed(event)
                 return b""
             case Failed(error):
                 self._failed = True
@@ -220,10 +221,17 @@ def _delta(event: Started | Text | Reasoning | Refusal | ToolCall | ToolArgument
             return {"tool_calls": [{"index": index, "function": {**named, "arguments": arguments}}]}
 
 
+def _costed(event: Used) -> Used:
+    if event.cost is None or event.frame is None:
+        return event
+    return replace(event, frame={**event.frame, "usage": with_cost(event.frame["usage"], event.cost)})
+
+
 def _usage(event: Used) -> Json:
     used = event.usage
-    return {
+    figures: Json = {
         "prompt_tokens": used.prompt,
         "completion_tokens": used.completion,
         "total_tokens": used.prompt + used.completion,
     }
+    return figures if event.cost is None else with_cost(figures, event.cost)
