@@ -17,9 +17,10 @@ from poe_proxy.canonical.events import CONTENT, Event, Failed, Used
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
+from poe_proxy.clipper import Clipper, Clipping
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.policy import attempts, footer, parameters, structured
-from poe_proxy.policy.attempts import Attempt, Means
+from poe_proxy.policy.attempts import Attempt, Means, Plan, Shorten
 from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
 from poe_proxy.wire.openai_chat.request import build
@@ -38,6 +39,7 @@ class Exchange:
     poe: PoeClient
     means: Means
     patience: Patience
+    clipper: Clipper
     sleep: Callable[[float], Awaitable[None]]
 
     async def events(
@@ -47,11 +49,12 @@ class Exchange:
 
         Raises ProxyError while no content has been yielded; after that the last event is a ``Failed``.
         """
-        stages = _stages(request, card)
+        clipping = self.clipper.of(card, report)
+        stages = [clipping, *_stages(request, card)]
         ask_stream = stream and not card.is_media
         body, changes = self._fitted(request, card, stream=ask_stream)
-        plan = attempts.plan(body, self.means)
-        attempt, begun = next(plan), False
+        plan = attempts.plan(await clipping.fit(body), self.means)
+        attempt, begun = await _next(plan, None, clipping), False
         while True:
             report.attempts, report.changes = attempt.number, [*changes, *attempt.changes]
             try:
@@ -71,7 +74,7 @@ class Exchange:
                     yield _through(stages, [Failed(error)])
                     return
                 _note_error(error, attempt, report)
-                attempt = plan.send(error)
+                attempt = await _next(plan, error, clipping)
 
     async def answer(self, request: Request, card: ModelCard, report: Report) -> Answer:
         """The whole answer. Raises ProxyError, also where only a part of it came."""
@@ -96,6 +99,14 @@ class Exchange:
         if structured.wants_json(body):
             body["messages"] = structured.say_it_in_words(body["messages"], body)
         return body, changes
+
+
+async def _next(plan: Plan, error: ProxyError | None, clipping: Clipping) -> Attempt:
+    """The next attempt, once the plan's questions are answered. Raises the error that the caller should see."""
+    step = plan.send(error)
+    while isinstance(step, Shorten):
+        step = plan.send(await clipping.shorter(step.body, step.share))
+    return step
 
 
 def _stages(request: Request, card: ModelCard) -> list[Stage]:

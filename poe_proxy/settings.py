@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     allowed_hosts: Names = Field((), validation_alias="ALLOWED_HOSTS")
     cors_origins: Names = Field((), validation_alias="CORS_ORIGINS")
     stream_default: bool = Field(False, validation_alias="STREAM_DEFAULT")
+    clip: Literal["auto", "off"] = Field("auto", validation_alias="CLIP")
     retry_budget_s: Annotated[float, Field(ge=0, le=600)] = Field(20, validation_alias="RETRY_BUDGET_S")
     first_event_s: Seconds = Field(15, validation_alias="FIRST_EVENT_S")
     stream_idle_s: Seconds = Field(280, validation_alias="STREAM_IDLE_S")
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
     points_per_message_warn: Points = Field(5000, validation_alias="POINTS_PER_MESSAGE_WARN")
     max_points_per_message: Points = Field(0, validation_alias="MAX_POINTS_PER_MESSAGE")
 
-    @field_validator("log_level", "log_format", "footer", mode="before")
+    @field_validator("log_level", "log_format", "footer", "clip", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value

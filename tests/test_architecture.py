@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LEVELS = (
     {"canonical", "sse"},
-    {"policy", "poe", "files", "wire", "observe", "settings"},
-    {"call", "upkeep"},
+    {"policy", "poe", "files", "wire", "observe", "settings", "tokens"},
+    {"call", "clipper", "upkeep"},
     {"exchange"},
     {"web"},
     {"cli"},
@@ -36,6 +36,7 @@ HOMES: Mapping[str, set[str]] = {
     "structlog": {"observe"},
     "prometheus_client": {"observe"},
     "pydantic_settings": {"settings"},
+    "tiktoken": {"tokens"},
 }
 """Packages that only some rooms know."""
 PURE = ("canonical", "sse", "wire", "policy")

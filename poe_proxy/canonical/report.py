@@ -22,6 +22,7 @@ class Report:
     error: str = ""  # the error's class and code; its words may quote what the caller sent
     attempts: int = 0
     changes: list[str] = field(default_factory=list)
+    clipped: tuple[int, int] | None = None  # tokens before and after, where the conversation was too long
     usage: Usage | None = None
     first_event_s: float | None = None
     ended: float = 0.0

@@ -69,6 +69,8 @@ def facts(report: Report) -> dict[str, Any]:
         }
     if report.first_event_s is not None:
         said["first_event_s"] = round(report.first_event_s, 4)
+    if report.clipped is not None:
+        said["clipped"] = "{}/{}".format(*report.clipped)
     if report.usage is not None:
         said |= {"tokens_in": report.usage.prompt, "tokens_out": report.usage.completion, "cached": report.usage.cached}
     if report.estimate is not None:

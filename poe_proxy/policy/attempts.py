@@ -1,7 +1,8 @@
 """Which attempts to make, and when to give up: a generator that yields attempts and is sent their errors.
 
-It knows no network and no clock of its own. A 400 is answered with another body, in layers; a passing failure with
-the same body after a wait; a request that may have been charged is repeated once at most; all else is final.
+It knows no network and no clock of its own. A 400 is answered with another body, in layers; a context that is too long
+with fewer messages; a passing failure with the same body after a wait; a request that may have been charged is repeated
+once at most; all else is final.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -31,6 +32,7 @@ from poe_proxy.canonical.errors import (
     Unfit,
 )
 from poe_proxy.canonical.json import Json
+from poe_proxy.policy.clipping import SHARES
 from poe_proxy.policy.refusals import Memory, Repair, is_same, repair
 
 AGAIN = (RateLimited, NotStarted, PoeFailed, NotReached)
@@ -39,10 +41,11 @@ ONCE_MORE = (Unanswered, StreamBroken, Garbled)
 """The request was sent and no content came: it may have been charged, so it is repeated once at most."""
 OTHERWISE = (Refused,)
 """A 400: the layers."""
+SHORTER = (ContextTooLong,)
+"""Fewer messages, in steps, as long as there are some that can go."""
 FINAL = (
     CallerError,
     Unfit,
-    ContextTooLong,
     OutOfPoints,
     Moderated,
     NoAccess,
@@ -80,17 +83,48 @@ class Means:
     memory: Memory
 
 
-def plan(body: Json, means: Means) -> Generator[Attempt, ProxyError, None]:
+@dataclass(frozen=True, slots=True)
+class Shorten:
+    """No attempt but a question: ``body`` with its messages clipped to ``share`` of what they may be, or None.
+
+    None says that no message can go, or that none needs to.
+    """
+
+    body: Json
+    share: float
+
+
+Plan = Generator[Attempt | Shorten, ProxyError | Json | None, None]
+"""Sent the error of an attempt, and the body (or None) that a question asked for."""
+
+
+def plan(body: Json, means: Means) -> Plan:
     """Yield attempts until one is not answered with an error. Raises the error that the caller should see."""
     attempt = Attempt(1, body)
     layers = _Layers(body, means.memory)
     waits = _Waits(means)
+    shares = iter(SHARES)
     while True:
         error = yield attempt
+        assert isinstance(error, ProxyError)
         if isinstance(error, FINAL):
             raise error
+        if isinstance(error, SHORTER):
+            attempt = yield from _shorter(error, attempt, shares)
+            layers.shortened(attempt)
+            continue
         ask = layers if isinstance(error, OTHERWISE) else waits
         attempt = ask.after(error, attempt)
+
+
+def _shorter(
+    error: ProxyError, attempt: Attempt, shares: Iterator[float]
+) -> Generator[Shorten, ProxyError | Json | None, Attempt]:
+    for share in shares:
+        body = yield Shorten(attempt.body, share)
+        if isinstance(body, dict):
+            return Attempt(attempt.number + 1, body, 0.0, (*attempt.changes, f"clipped to {share:.0%} of the context"))
+    raise error
 
 
 @dataclass(slots=True)
@@ -153,6 +187,11 @@ class _Layers:
             if repaired is not None:
                 return repaired
         return self._guessed(error, attempt)
+
+    def shortened(self, attempt: Attempt) -> None:
+        """Whatever is guessed from now on has the messages of ``attempt``."""
+        self._base = {**self._base, "messages": attempt.body["messages"]}
+        self._base_changes = (*self._base_changes, attempt.changes[-1])
 
     def _learn(self, error: Refused, found: Repair) -> None:
         self._memory.learn(str(self._base.get("model")), found.unsupported)

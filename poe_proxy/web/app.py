@@ -26,6 +26,7 @@ _EXPOSED = (
     "x-request-id",
     "x-poe-attempts",
     "x-poe-changes",
+    "x-poe-clipped",
     "x-poe-points",
     "x-poe-points-source",
     "x-poe-balance",

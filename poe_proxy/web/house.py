@@ -11,17 +11,22 @@ from starlette.requests import Request as WebRequest
 
 from poe_proxy.call import Patience
 from poe_proxy.canonical.report import Report
+from poe_proxy.clipper import Clipper
 from poe_proxy.exchange import Exchange
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.transport import SharedTransport, proxy_from_environment
 from poe_proxy.policy.attempts import Means
+from poe_proxy.policy.factors import Factors
 from poe_proxy.policy.refusals import Memory
 from poe_proxy.settings import Settings
+from poe_proxy.tokens import Tokens
 from poe_proxy.upkeep import Upkeep
 from poe_proxy.web.costs import Costs
 from poe_proxy.web.lifeline import Closing
+
+_COUNTING_AFTER_S = 1.0  # first the answers that are asked for right at the start
 
 
 @dataclass(slots=True)
@@ -64,18 +69,32 @@ async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: 
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)
     settling = None  # the ledger, once there is one: until then a footer shows the estimate
     costs = Costs(upkeep, settling, settings.footer_wait_s, settings.points_per_message_warn, time.monotonic)
+    clipper = Clipper(Tokens(), Factors(), on=settings.clip == "auto")
     closing.listen()
-    chores = asyncio.create_task(upkeep.run(poe))
-    chores.add_done_callback(_told)
+    chores = [asyncio.create_task(upkeep.run(poe)), asyncio.create_task(_able_to_count(clipper))]
+    for chore in chores:
+        chore.add_done_callback(_told)
     try:
-        yield House(settings, upkeep, closing, metrics, Exchange(poe, means, patience, asyncio.sleep), costs)
+        exchange = Exchange(poe, means, patience, clipper, asyncio.sleep)
+        yield House(settings, upkeep, closing, metrics, exchange, costs)
     finally:
-        chores.cancel()
-        await asyncio.wait([chores])
+        for chore in chores:
+            chore.cancel()
+        await asyncio.wait(chores)
+        clipper.tokens.close()
         await transport.shut()
 
 
+async def _able_to_count(clipper: Clipper) -> None:
+    """Load the tokenizer before a long conversation has to wait for it."""
+    if clipper.on:
+        await asyncio.sleep(_COUNTING_AFTER_S)
+        await clipper.tokens.loaded()
+        if clipper.tokens.fault:
+            log.log.warning("tokens are estimated", reason=clipper.tokens.fault)
+
+
 def _told(chores: asyncio.Task[None]) -> None:
-    """Upkeep runs until it is cancelled; were it to fail, models and key would grow old in silence."""
+    """Chores run until they are cancelled; were upkeep to fail, models and key would grow old in silence."""
     if not chores.cancelled() and (error := chores.exception()) is not None:
         log.crash(error, "upkeep")

@@ -42,11 +42,13 @@ def _error_headers(error: ProxyError) -> dict[str, str]:
 
 
 def poe_headers(report: Report) -> dict[str, str]:
-    """``x-poe-attempts`` and ``x-poe-changes``: what was tried, and what was changed on the way; and the cost, where it
-    is known before the answer leaves."""
+    """``x-poe-attempts``, ``x-poe-changes`` and ``x-poe-clipped``: what was tried, changed and left out on the way; and
+    the cost, where it is known before the answer leaves."""
     headers = {"x-poe-attempts": str(report.attempts)} if report.attempts else {}
     if report.changes:
         headers["x-poe-changes"] = header_safe("; ".join(report.changes))
+    if report.clipped is not None:
+        headers["x-poe-clipped"] = "{}/{}".format(*report.clipped)
     return headers | _cost_headers(report.cost)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -27,7 +27,7 @@ from poe_proxy.canonical.errors import (
     Unfit,
 )
 from poe_proxy.canonical.json import Json
-from poe_proxy.policy.attempts import AGAIN, FINAL, ONCE_MORE, OTHERWISE, Attempt, Means, plan
+from poe_proxy.policy.attempts import AGAIN, FINAL, ONCE_MORE, OTHERWISE, SHORTER, Attempt, Means, Plan, Shorten, plan
 from poe_proxy.policy.refusals import Memory
 
 ASKED: Json = {"model": "GPT-5", "messages": [{"role": "user", "content": "hi"}]}
@@ -41,6 +41,8 @@ class World:
     chance: float = 0.0
     budget_s: float = 20.0
     attempts: list[Attempt] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+    whole: int = 10
 
     @property
     def memory(self) -> Memory:
@@ -53,14 +55,27 @@ class World:
         """Answer each attempt with the next error of ``script``, waiting as asked; None where attempts outlast it."""
         means = Means(lambda: self.now, lambda: self.chance, self.budget_s, self._memory)
         going = plan(body, means)
-        self.attempts = [next(going)]
+        self.attempts = [self.step(going, None)]
         try:
             for error in script:
-                self.attempts.append(going.send(error))
+                self.attempts.append(self.step(going, error))
                 self.now += self.attempts[-1].wait_s
         except ProxyError as error:
             return error
         return None
+
+    def step(self, going: Plan, outcome: ProxyError | None) -> Attempt:
+        step = going.send(outcome)
+        while isinstance(step, Shorten):
+            step = going.send(self.shorter(step))
+        return step
+
+    def shorter(self, question: Shorten) -> Json | None:
+        """Messages are letters here: a share is what is left of them, None where that is all of them."""
+        self.asked.append(question.share)
+        messages = question.body["messages"]
+        kept = messages[len(messages) - max(int(self.whole * question.share), 1) :]
+        return None if len(kept) == len(messages) else {**question.body, "messages": kept}
 
     def bodies(self) -> list[Json]:
         return [attempt.body for attempt in self.attempts]
@@ -94,11 +109,11 @@ class TestTheTable:
     @pytest.mark.parametrize("kind", [*kinds(ProxyError)])
     def test_every_error_has_one_place(self, kind: type[ProxyError]) -> None:
         """``FINAL`` is asked first: ``Unfit`` is a ``Refused`` whose layers would not help."""
-        places = [place for place in (AGAIN, ONCE_MORE, OTHERWISE) if issubclass(kind, place)]
+        places = [place for place in (AGAIN, ONCE_MORE, OTHERWISE, SHORTER) if issubclass(kind, place)]
         assert len(places) == (0 if issubclass(kind, FINAL) and kind is not Unfit else 1)
 
     @pytest.mark.parametrize(
-        "kind", [ContextTooLong, Unfit, OutOfPoints, Moderated, ModelMissing, KeyRefused, TimedOut, errors.Internal]
+        "kind", [Unfit, OutOfPoints, Moderated, ModelMissing, KeyRefused, TimedOut, errors.Internal]
     )
     def test_what_asking_again_does_not_help_is_final(self, world: World, kind: type[ProxyError]) -> None:
         error = made(kind)
@@ -239,6 +254,47 @@ class TestWhatMayHaveBeenCharged:
     def test_is_repeated_once_whatever_came_between(self, world: World) -> None:
         second = made(Garbled)
         assert world.run(ASKED, made(Unanswered), made(RateLimited), second) is second
+
+
+class TestATooLongContext:
+    body: ClassVar[Json] = {**ASKED, "messages": list("abcdefghij")}
+
+    def kept(self, world: World) -> list[str]:
+        return ["".join(body["messages"]) for body in world.bodies()]
+
+    def test_is_shortened_in_four_steps_and_then_told(self, world: World) -> None:
+        tries = [made(ContextTooLong) for _ in range(5)]
+        assert world.run(self.body, *tries) is tries[-1]
+        assert self.kept(world) == ["abcdefghij", "cdefghij", "efghij", "ghij", "ij"]
+        assert world.asked == [0.8, 0.6, 0.4, 0.2]
+        assert [attempt.number for attempt in world.attempts] == [1, 2, 3, 4, 5]
+        assert world.waits() == [0.0] * 4
+
+    def test_tells_how_far_it_was_shortened(self, world: World) -> None:
+        world.run(self.body, made(ContextTooLong), made(ContextTooLong))
+        assert world.attempts[-1].changes == ("clipped to 80% of the context", "clipped to 60% of the context")
+
+    def test_is_not_sent_again_where_nothing_can_go(self, world: World) -> None:
+        error = made(ContextTooLong)
+        assert world.run({**self.body, "messages": ["a"]}, error) is error
+        assert len(world.attempts) == 1
+        assert world.asked == [0.8, 0.6, 0.4, 0.2]
+
+    def test_skips_steps_at_which_nothing_goes(self, world: World) -> None:
+        world.whole = 13
+        world.run(self.body, made(ContextTooLong))
+        assert self.kept(world)[-1] == "defghij"
+        assert world.attempts[-1].number == 2
+
+    def test_stays_short_in_later_layers(self, world: World) -> None:
+        script = [made(ContextTooLong), refused("Unknown parameter: 'odd'."), refused(), refused()]
+        world.run({**self.body, "odd": 1, "max_tokens": 5}, *script)
+        assert self.kept(world)[1:] == ["cdefghij"] * 4
+        assert world.attempts[-1].changes == ("clipped to 80% of the context", "dropped odd", "model became gpt-5")
+
+    def test_goes_on_where_it_was_after_a_wait(self, world: World) -> None:
+        world.run(self.body, made(ContextTooLong), made(RateLimited), made(ContextTooLong))
+        assert self.kept(world)[1:] == ["cdefghij", "cdefghij", "efghij"]
 
 
 class TestMemory:

@@ -1,0 +1,100 @@
+"""Clipping of one request, from its card to its usage: what is clipped to which size, and where the counting is done.
+
+What goes is decided in ``policy/clipping.py``, and counted in ``tokens.py``; no event loop is held up for either.
+"""
+
+import re
+from dataclasses import dataclass
+from math import inf
+
+from poe_proxy.canonical.card import ModelCard
+from poe_proxy.canonical.events import Event, Started, Used
+from poe_proxy.canonical.json import Json
+from poe_proxy.canonical.report import Report
+from poe_proxy.policy import clipping
+from poe_proxy.policy.clipping import Clip
+from poe_proxy.policy.costs import has_media
+from poe_proxy.policy.factors import Factors
+from poe_proxy.tokens import Tokens
+
+_MANY = 2000  # messages: merely looking at more of them takes long
+_BOT_PATH = re.compile(r"chatcmpl-[0-9a-f]{24}")
+
+
+@dataclass(frozen=True, slots=True)
+class Clipper:
+    """What all requests share. ``on`` is CLIP; media models are never clipped."""
+
+    tokens: Tokens
+    factors: Factors
+    on: bool
+
+    def of(self, card: ModelCard, report: Report) -> "Clipping":
+        """The clipping of one request; ``report`` is told."""
+        return Clipping(self, card, report)
+
+
+class Clipping:
+    """One request's clipping, and a stage that its events pass through unchanged: their usage corrects the factor."""
+
+    def __init__(self, clipper: Clipper, card: ModelCard, report: Report) -> None:
+        self._tokens = clipper.tokens
+        self._factors = clipper.factors
+        self._on = clipper.on and not card.is_media
+        self._card = card
+        self._report = report
+        self._asked: Clip | None = None  # what the first count found
+        self._sent: Clip | None = None  # what the newest one left
+        self._is_real = False
+
+    async def fit(self, body: Json) -> Json:
+        """``body`` clipped to the model's limit; untouched where there is none, or where it fits."""
+        limit = self._card.context
+        if not self._on or limit is None:
+            return body
+        budget = limit - clipping.room(body, limit)
+        return body if await self._fits(body, budget) else await self._clipped(body, budget)
+
+    async def shorter(self, body: Json, share: float) -> Json | None:
+        """``body`` clipped to ``share`` of the limit and of what was sent at first; None where nothing more can go."""
+        if not self._on:
+            return None
+        if self._asked is None:
+            await self._clipped(body, inf)
+        assert self._asked is not None
+        budget = self._asked.after * share
+        if (limit := self._card.context) is not None:
+            budget = min(budget, limit * share - clipping.room(body, int(limit * share)))
+        clipped = await self._clipped(body, budget)
+        return None if clipped is body else clipped
+
+    def push(self, events: list[Event]) -> list[Event]:
+        """Learn from the usage, where something was counted and the usage is no estimate of Poe's own."""
+        if self._sent is not None:
+            for event in events:
+                if isinstance(event, Started):
+                    self._is_real = _BOT_PATH.fullmatch(event.id) is None
+                elif isinstance(event, Used) and self._is_real and not has_media(self._sent.messages):
+                    self._factors.learn(self._card.poe_name, self._sent.counted, event.usage)
+        return events
+
+    async def _fits(self, body: Json, budget: int) -> bool:
+        factor = self._factors.of(self._card.poe_name)
+        if not _is_long(body):
+            return clipping.fits(body, budget, factor)
+        return await self._tokens.counted(lambda _: clipping.fits(body, budget, factor), large=True)
+
+    async def _clipped(self, body: Json, budget: float) -> Json:
+        factor = self._factors.of(self._card.poe_name)
+        self._sent = await self._tokens.counted(
+            lambda count: clipping.clip(body, budget, factor, count), large=_is_long(body)
+        )
+        self._asked = self._asked or self._sent
+        if self._sent.after >= self._sent.before:
+            return body
+        self._report.clipped = (self._asked.before, self._sent.after)
+        return {**body, "messages": self._sent.messages}
+
+
+def _is_long(body: Json) -> bool:
+    return len(body["messages"]) > _MANY
