@@ -35,7 +35,10 @@ class Clipper:
 
 
 class Clipping:
-    """One request's clipping, and a stage that its events pass through unchanged: their usage corrects the factor."""
+    """One request's clipping: ``fit`` first, ``shorter`` if Poe finds that too long still.
+
+    It is also a stage that the events pass through unchanged: their usage corrects the factor.
+    """
 
     def __init__(self, clipper: Clipper, card: ModelCard, report: Report) -> None:
         self._tokens = clipper.tokens
@@ -43,30 +46,37 @@ class Clipping:
         self._on = clipper.on and not card.is_media
         self._card = card
         self._report = report
-        self._asked: Clip | None = None  # what the first count found
-        self._sent: Clip | None = None  # what the newest one left
+        self._messages: list[Json] = []  # as they were asked
+        self._first: Clip | None = None
+        self._sent: Clip | None = None
         self._is_real = False
 
     async def fit(self, body: Json) -> Json:
         """``body`` clipped to the model's limit; untouched where there is none, or where it fits."""
         limit = self._card.context
+        self._messages = body["messages"]
         if not self._on or limit is None:
             return body
         budget = limit - clipping.room(body, limit)
-        return body if await self._fits(body, budget) else await self._clipped(body, budget)
+        if await self._fits(body, budget):
+            return body
+        self._first = await self._clip(body, budget)
+        return self._with(self._first, body)
 
     async def shorter(self, body: Json, share: float) -> Json | None:
-        """``body`` clipped to ``share`` of the limit and of what was sent at first; None where nothing more can go."""
+        """``body`` clipped to ``share`` of the limit and of what was sent at first; None where nothing more can go.
+
+        It is clipped from what was asked, not from what is left of that: so the next turn will begin alike.
+        """
         if not self._on:
             return None
-        if self._asked is None:
-            await self._clipped(body, inf)
-        assert self._asked is not None
-        budget = self._asked.after * share
+        asked = {**body, "messages": self._messages}
+        self._first = first = self._first or await self._clip(asked, inf)
+        sent, budget = self._sent or first, first.after * share
         if (limit := self._card.context) is not None:
             budget = min(budget, limit * share - clipping.room(body, int(limit * share)))
-        clipped = await self._clipped(body, budget)
-        return None if clipped is body else clipped
+        clipped = await self._clip(asked, budget)
+        return self._with(clipped, body) if clipped.after < sent.after else None
 
     def push(self, events: list[Event]) -> list[Event]:
         """Learn from the usage, where something was counted and the usage is no estimate of Poe's own."""
@@ -84,16 +94,18 @@ class Clipping:
             return clipping.fits(body, budget, factor)
         return await self._tokens.counted(lambda _: clipping.fits(body, budget, factor), large=True)
 
-    async def _clipped(self, body: Json, budget: float) -> Json:
+    async def _clip(self, body: Json, budget: float) -> Clip:
         factor = self._factors.of(self._card.poe_name)
-        self._sent = await self._tokens.counted(
+        return await self._tokens.counted(
             lambda count: clipping.clip(body, budget, factor, count), large=_is_long(body)
         )
-        self._asked = self._asked or self._sent
-        if self._sent.after >= self._sent.before:
+
+    def _with(self, clip: Clip, body: Json) -> Json:
+        self._sent = clip
+        if clip.after >= clip.before:
             return body
-        self._report.clipped = (self._asked.before, self._sent.after)
-        return {**body, "messages": self._sent.messages}
+        self._report.clipped = (clip.before, clip.after)
+        return {**body, "messages": clip.messages}
 
 
 def _is_long(body: Json) -> bool:

@@ -6,6 +6,7 @@ in its middle. What goes is rounded up to large steps, since Poe's prompt cache 
 beginning: a growing conversation keeps the same beginning until the next step is due.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -77,43 +78,53 @@ class _Draft:
         self._asked, self._costs_asked = messages, costs
         self._count = count
         self._parts = conversation(messages)
-        self._step = _step(budget)
-        self._cut_system(budget - beside, budget // _PARTS_FOR_NEWEST)
-        self._budget = max(budget - beside - self._sum(self._parts.system), 0)
+        self._room = max(budget - beside, 0)
+        self._step = _step(self._room)
+        self._cut_system(min(self._newest(), budget // _PARTS_FOR_NEWEST))
+        self._budget = max(self._room - self._sum(self._parts.system), 0)
         self._step = _step(self._budget)
 
     def kept(self) -> list[int]:
         """The indices of what stays."""
         parts = self._parts
         self._cut_newest()
-        must = self._sum(parts.head) + self._sum(parts.tail)
+        must = self._newest()
+        self._cut_system(must)
         groups = self._without_oldest(parts.groups, self._budget - must)
         older = self._without_oldest(parts.older, self._budget - must - sum(map(self._sum, parts.groups)))
         return sorted(index for group in (parts.system, *older, parts.head, *groups, parts.tail) for index in group)
 
     def _without_oldest(self, groups: Sequence[Group], budget: int) -> Sequence[Group]:
-        """The newest of ``groups``, as many as fit, less what rounding up to whole steps takes away."""
-        sizes = [self._sum(group) for group in groups]
-        excess = sum(sizes) - max(budget, 0)
+        """The newest of ``groups``, as many as fit, less what rounding up to whole steps takes away.
+
+        A group that is larger than a step never goes for the sake of rounding.
+        """
+        gone = list(accumulate(map(self._sum, groups), initial=0))
+        excess = gone[-1] - max(budget, 0)
         if excess <= 0:
             return groups
-        goal = min(-(-excess // self._step) * self._step, sum(sizes))
-        gone = next(number for number, size in enumerate(accumulate(sizes), 1) if size >= goal)
-        return groups[gone:]
+        goal = min(-(-excess // self._step) * self._step, gone[-1])
+        number = bisect_left(gone, goal)
+        if gone[number] - gone[number - 1] > self._step and gone[number - 1] >= excess:
+            number -= 1
+        return groups[number:]
 
     def _cut_newest(self) -> None:
         """Cut what is too long by itself; and what must stay, where not even that fits."""
         parts = self._parts
+        most = _rounded(self._budget - self._step)  # leaves something for what comes after it
         for index in (*parts.head, *sum(parts.groups, ()), *parts.tail):
             if self.costs[index] > self._budget:
-                self._shorten(index, 3 * self._step)
+                self._shorten(index, most)
         self._level((*parts.head, *parts.tail), self._budget)
 
-    def _cut_system(self, budget: int, for_newest: int) -> None:
-        """Cut system messages only where they would leave next to nothing of ``budget`` for the newest turn."""
-        newest = self._sum(self._parts.head) + self._sum(self._parts.tail)
-        if budget - self._sum(self._parts.system) < min(newest, for_newest):
-            self._level(self._parts.system, budget - min(newest, for_newest))
+    def _cut_system(self, free: int) -> None:
+        """Cut system messages only where they do not leave ``free`` tokens for the newest turn."""
+        self._level(self._parts.system, max(self._room - free, 0))
+
+    def _newest(self) -> int:
+        """Tokens of what must stay of the newest turn."""
+        return self._sum(self._parts.head) + self._sum(self._parts.tail)
 
     def _level(self, group: Group, budget: int) -> None:
         """Cut the longest messages of ``group``, all to one length, so that the group has at most ``budget`` tokens."""
@@ -141,8 +152,13 @@ class _Draft:
 
 
 def _step(budget: int) -> int:
-    """The largest power of two that is at most a quarter of ``budget``: it bears small changes of the budget."""
-    return 1 << max((budget // 4).bit_length() - 1, 0)
+    return max(_rounded(budget // 4), 1)
+
+
+def _rounded(tokens: int) -> int:
+    """Down to four binary digits, so that small changes of a budget change nothing."""
+    zeros = max(tokens.bit_length() - 4, 0)
+    return tokens >> zeros << zeros
 
 
 def _level(sizes: Iterable[int], budget: int) -> int:
@@ -160,7 +176,8 @@ def _shortened(message: Json, over: int, count: Counter) -> Json:
     """A copy of ``message`` that has ``over`` tokens less, if its texts can be cut so far; the longest goes first."""
     content = message.get("content")
     if isinstance(content, str):
-        return {**message, "content": cut(content, count(content) - over, count)}
+        short = cut(content, count(content) - over, count)
+        return message if short is content else {**message, "content": short}
     if not isinstance(content, list):
         return message
     parts = list(content)
