@@ -17,7 +17,7 @@ from poe_proxy.policy.costs import has_media
 from poe_proxy.policy.factors import Factors
 from poe_proxy.tokens import Tokens
 
-_MANY = 2000  # messages: merely looking at more of them takes long
+_MANY = 2000  # messages and parts: merely looking at more of them takes long
 _BOT_PATH = re.compile(r"chatcmpl-[0-9a-f]{24}")
 
 
@@ -109,4 +109,7 @@ class Clipping:
 
 
 def _is_long(body: Json) -> bool:
-    return len(body["messages"]) > _MANY
+    messages = body["messages"]
+    if len(messages) > _MANY:
+        return True
+    return len(messages) + sum(len(m["content"]) for m in messages if isinstance(m.get("content"), list)) > _MANY

@@ -117,6 +117,12 @@ class TestTheSize:
         assert told.clipped is not None
         assert len(found["messages"]) < 250
 
+    def test_of_very_many_parts_is_found_there_too(self) -> None:
+        parts = [{"type": "text", "text": "x"}] * 5000
+        found, told = fitted(body([said("user", "", content=parts), assistant("a"), user("q")]))
+        assert found["messages"] == [user("q")]
+        assert told.clipped == (5018, 9)
+
     def test_of_very_many_messages_that_fit_by_their_bytes_too(self) -> None:
         asked = body([user("x")] * 5000)
         found, told = fitted(asked, replace(CARD, context=100_000))

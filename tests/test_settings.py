@@ -33,6 +33,7 @@ DEFAULTS: Mapping[str, Any] = {
     "ALLOWED_HOSTS": (),
     "CORS_ORIGINS": (),
     "STREAM_DEFAULT": False,
+    "CLIP": "auto",
     "RETRY_BUDGET_S": 20,
     "FIRST_EVENT_S": 15,
     "STREAM_IDLE_S": 280,
@@ -117,8 +118,9 @@ def test_lists_are_divided_by_commas() -> None:
 
 
 def test_words_may_be_in_any_case() -> None:
-    settings = load(LOG_LEVEL="WARNING", LOG_FORMAT="Json", STREAM_DEFAULT="True")
+    settings = load(LOG_LEVEL="WARNING", LOG_FORMAT="Json", STREAM_DEFAULT="True", CLIP="OFF")
     assert (settings.log_level, settings.log_format, settings.stream_default) == ("warning", "json", True)
+    assert settings.clip == "off"
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -9,7 +9,7 @@ beginning: a growing conversation keeps the same beginning until the next step i
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from math import ceil
 
 from poe_proxy.canonical.json import Json
@@ -113,7 +113,7 @@ class _Draft:
         """Cut what is too long by itself; and what must stay, where not even that fits."""
         parts = self._parts
         most = _rounded(self._budget - self._step)  # leaves something for what comes after it
-        for index in (*parts.head, *sum(parts.groups, ()), *parts.tail):
+        for index in chain(parts.head, *parts.groups, parts.tail):
             if self.costs[index] > self._budget:
                 self._shorten(index, most)
         self._level((*parts.head, *parts.tail), self._budget)

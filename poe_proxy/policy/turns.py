@@ -6,6 +6,7 @@ by their id, may come in any order, and ids may be used again later on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from poe_proxy.canonical.json import Json, as_object
 
@@ -40,9 +41,9 @@ def conversation(messages: list[Json]) -> Conversation:
     head = turn.pop(0) if turn and _is_users(messages, turn[0]) else ()
     tail = turn.pop() if turn else ()
     asked = _last_user(messages)
-    kept = [group for group in turn if asked in group]
+    tail = tuple(chain(*(group for group in turn if asked in group), tail))
     rest = tuple(group for group in turn if asked not in group)
-    return Conversation(system, tuple(_turns(messages, older)), head, rest, tuple(sorted((*sum(kept, ()), *tail))))
+    return Conversation(system, tuple(_turns(messages, older)), head, rest, tail)
 
 
 def _groups(messages: list[Json]) -> Iterator[Group]:
@@ -113,11 +114,11 @@ def _newest_turn(messages: list[Json], groups: list[Group]) -> int:
 
 
 def _turns(messages: list[Json], groups: list[Group]) -> Iterator[Group]:
-    turn: Group = ()
+    turn: list[int] = []
     for group in groups:
         if turn and _is_users(messages, group):
-            yield turn
-            turn = ()
+            yield tuple(turn)
+            turn = []
         turn += group
     if turn:
-        yield turn
+        yield tuple(turn)

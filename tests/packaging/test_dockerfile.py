@@ -52,7 +52,14 @@ def test_the_image_holds_what_serves_and_nothing_else(tmp_path: Path) -> None:
         *("LICENSE", "proxy.py", "list_models.py", "models.yaml"),
         *("poe_proxy", "poe_sim"),
     }
-    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} <= {"", ".py", ".yaml", ".json", ".md"}
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} <= {
+        "",
+        ".py",
+        ".yaml",
+        ".json",
+        ".md",
+        ".gz",
+    }
 
 
 def test_packages_come_ready_from_their_stage() -> None:
