@@ -11,7 +11,7 @@ _VERSION = re.compile(r"(?<!\d)(\d{1,2})(?:[.-](\d{1,2}))?(?!\d)")
 _CLAUDE, _CLAUDE_SINCE_4_7 = 1.18, 1.53
 _NEW_TOKENIZER = (4, 7)
 _WEIGHT = 0.3  # of the newest report
-_LEAST_CHANGE = 0.05  # a factor in force stays until it is wrong by more: each change may change what is clipped
+_TOO_LOW, _TOO_HIGH = 1.02, 0.95  # a factor in force stays until then, since each change may move what is clipped
 _BOUNDS = (0.5, 2.0)  # of what the table says
 _LEAST_COUNTED = 1000  # below, what Poe adds of its own weighs too much
 _MODELS = 1000
@@ -52,7 +52,7 @@ class Factors:
 
     def _take_over(self, name: str) -> None:
         learned = self._learned[name]
-        if abs(learned / self.of(name) - 1) > _LEAST_CHANGE:
+        if not _TOO_HIGH <= learned / self.of(name) <= _TOO_LOW:
             self._in_force[name] = learned
         while len(self._learned) > _MODELS:
             oldest = next(iter(self._learned))

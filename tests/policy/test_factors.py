@@ -55,6 +55,14 @@ class TestLearning:
         apart.learn("m", 10_000, Usage(prompt=1_000, cached=14_000))
         assert together.of("m") == apart.of("m") > 1.1
 
+    def test_a_factor_that_is_too_low_rises_sooner_than_one_that_is_too_high_falls(self) -> None:
+        factors = Factors()
+        for _ in range(20):
+            factors.learn("low", 10_000, Usage(prompt=10_400))
+            factors.learn("high", 10_000, Usage(prompt=9_600))
+        assert factors.of("low") > 1.02
+        assert factors.of("high") == 1.0
+
     @pytest.mark.parametrize(("counted", "prompt"), [(999, 5000), (10_000, 0), (0, 10)])
     def test_from_little_or_nothing_nothing_is_learned(self, counted: int, prompt: int) -> None:
         factors = Factors()
