@@ -319,9 +319,7 @@ class TestAGrowingConversation:
         first = 0
         for end in sorted({turn[-1] + 1 for turn in parts.older}):
             grown = [message for message in messages[:end] if message["role"] != "system"]
-            kept = clip(grown, budget).messages
-            now = conversation(grown)
-            if now.older and kept[0] is not grown[now.head[0]]:
-                place = next(place for place, message in enumerate(grown) if message is kept[0])
-                assert place >= first
-                first = place
+            begins = places(clip(grown, budget).messages)[0]
+            if begins != places(grown)[conversation(grown).head[0]]:
+                assert begins >= first
+                first = begins
