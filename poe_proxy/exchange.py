@@ -62,10 +62,10 @@ class Exchange:
                     await self.sleep(attempt.wait_s)
                 async with aclosing(call(self.poe, attempt, report, self.patience, self.means.clock)) as batches:
                     async for batch in batches:
-                        events = _through(stages, batch)
-                        begun = begun or any(isinstance(event, CONTENT) for event in events)
-                        if events and isinstance(failed := events[-1], Failed) and not begun:
+                        begun = begun or any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
+                        if batch and isinstance(failed := batch[-1], Failed) and not begun:
                             raise failed.error
+                        events = _through(stages, batch)
                         _note(events, report, self.means.clock)
                         yield events
                 return
@@ -112,7 +112,7 @@ async def _next(plan: Plan, error: ProxyError | None, clipping: Clipping) -> Att
 def _stages(request: Request, card: ModelCard) -> list[Stage]:
     stages: list[Stage] = [ThinkingOut(), MediaOnce(is_media=card.is_media)]
     if structured.wants_json(request.body):
-        stages.append(structured.Unwrapper())
+        stages.append(structured.Unwrapper(request.body.get("response_format")))
     return stages
 
 
