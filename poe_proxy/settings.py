@@ -43,7 +43,7 @@ class SettingsError(Exception):
 def _here_or_at_home(name: str) -> Path:
     """``name`` in the working directory if it is there, else beside proxy.py, where the project's own is."""
     here = Path(name)
-    return here if here.exists() else _HOME / name
+    return here if here.exists() or Path.cwd() == _HOME else _HOME / name
 
 
 def _split(value: Any) -> Any:
