@@ -84,9 +84,9 @@ class Settings(BaseSettings):
     body_timeout_s: Seconds = Field(30, validation_alias="BODY_TIMEOUT_S")
     shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(30, validation_alias="SHUTDOWN_GRACE_S")
     max_body_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, validation_alias="MAX_BODY_MB")
-    footer: FooterMode = Field("auto", validation_alias="FOOTER")
+    footer: FooterMode = Field("never", validation_alias="FOOTER")
     footer_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(1.5, validation_alias="FOOTER_WAIT_S")
-    points_cutoff: Points = Field(100_000, validation_alias="POINTS_CUTOFF")
+    points_cutoff: Points = Field(0, validation_alias="POINTS_CUTOFF")
     points_per_message_warn: Points = Field(5000, validation_alias="POINTS_PER_MESSAGE_WARN")
     max_points_per_message: Points = Field(0, validation_alias="MAX_POINTS_PER_MESSAGE")
 

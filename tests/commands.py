@@ -107,4 +107,4 @@ def run(words: Sequence[str], folder: Path, settings: Mapping[str, object] | Non
 
 def in_front_of(poe_url: str, **settings: object) -> dict[str, object]:
     """The settings that lead to a stand-in Poe with a key that it knows."""
-    return {"POE_BASE_URL": poe_url, "POE_API_KEY": KEYS[0], "FOOTER": "never", **settings}
+    return {"POE_BASE_URL": poe_url, "POE_API_KEY": KEYS[0], **settings}

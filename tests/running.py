@@ -73,7 +73,6 @@ def settings_for(poe_url: str, data_dir: Path, **changes: object) -> Settings:
         "POE_BASE_URL": poe_url,
         "DATA_DIR": str(data_dir),
         "MODELS_FILE": str(ROOT / "models.yaml"),
-        "FOOTER": "never",  # most tests compare what models say
         **{name: str(value) for name, value in changes.items()},
     }
     return load_settings(environment, Path("/nonexistent/.env"))

@@ -23,7 +23,7 @@ def with_points(points: int, folder: Path, **settings: object) -> Iterator[tuple
     """A proxy that knows how many points its account has."""
     with (
         poe_sim.running(poe_sim.Settings(balance=points)) as poe,
-        running_proxy(poe.base_url, folder, **settings) as it,
+        running_proxy(poe.base_url, folder, **{"POINTS_CUTOFF": 100_000, **settings}) as it,
     ):
         eventually(lambda: it.house.upkeep.balance is not None)
         yield it, poe

@@ -41,9 +41,9 @@ DEFAULTS: Mapping[str, Any] = {
     "BODY_TIMEOUT_S": 30,
     "SHUTDOWN_GRACE_S": 30,
     "MAX_BODY_MB": 32,
-    "FOOTER": "auto",
+    "FOOTER": "never",
     "FOOTER_WAIT_S": 1.5,
-    "POINTS_CUTOFF": 100_000,
+    "POINTS_CUTOFF": 0,
     "POINTS_PER_MESSAGE_WARN": 5000,
     "MAX_POINTS_PER_MESSAGE": 0,
 }

@@ -173,8 +173,8 @@ class FooterStage:
                     passed.append(event)
         return passed
 
-    def close(self, footer: str, cost: Cost) -> list[Event]:
-        """Return the rest: ``footer`` where one is awaited, the finish, the usage with ``cost``."""
+    def close(self, footer: str, cost: Cost | None) -> list[Event]:
+        """Return the rest: ``footer`` where one is awaited, the finish, the usage with ``cost`` if it is told."""
         rest: list[Event] = [Text(footer)] if footer and self.waits else []
         rest += self._finished
         if self._used is not None:
