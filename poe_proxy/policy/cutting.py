@@ -54,4 +54,12 @@ def _belongs_together(text: str, place: int) -> bool:
         return before == "\r" and after == "\n"
     if _JOINER in (before, after) or ord(after) in _TONES or unicodedata.category(after)[0] == "M":
         return True
-    return ord(before) in _FLAGS and ord(after) in _FLAGS
+    return ord(after) in _FLAGS and _letters_of_flags(text, place) % 2 == 1
+
+
+def _letters_of_flags(text: str, place: int) -> int:
+    """How many of them stand in a row before ``place``."""
+    letters = 0
+    while letters < place and ord(text[place - letters - 1]) in _FLAGS:
+        letters += 1
+    return letters
