@@ -100,7 +100,7 @@ class Door:
     async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         report: Report = scope["state"]["report"]
-        report.client = self._callers.address(scope)
+        report.address = self._callers.address(scope)
         refusal = self._refusal(scope, headers)
         if refusal is None and self._inbound is not None and report.route in MODEL_ROUTES and scope["method"] == "POST":
             standing = await self._inbound.admit(self._counted(report, headers))
@@ -117,7 +117,7 @@ class Door:
         return self._visitors.refusal(scope, headers)
 
     def _counted(self, report: Report, headers: dict[str, str]) -> list[Caller]:
-        address = ("address", household(report.client))
+        address = ("address", household(report.address))
         key = self._visitors.key(headers)
         return [address] if key is None else [address, ("key", key)]
 
