@@ -43,7 +43,7 @@ DEFAULTS: Mapping[str, Any] = {
     "BODY_TIMEOUT_S": 30,
     "SHUTDOWN_GRACE_S": 30,
     "MAX_BODY_MB": 32,
-    "RATE_LIMIT": "0",
+    "RATE_LIMIT": "",
     "UPSTREAM_RPM": 0,
     "REDIS_URL": "",
     "TRUSTED_PROXIES": (),

@@ -68,9 +68,7 @@ def test_a_models_own_429_holds_nobody_else_up(start_proxy: StartProxy, own_poe:
     assert post(proxy, chat("hi")).status_code == 200
 
 
-def test_waiting_calls_go_when_poe_is_ready_again(
-    start_proxy: StartProxy, own_poe: poe_sim.SimServer
-) -> None:
+def test_waiting_calls_go_when_poe_is_ready_again(start_proxy: StartProxy, own_poe: poe_sim.SimServer) -> None:
     proxy = start_proxy(own_poe.base_url, UPSTREAM_RPM=450)
     turns = proxy.house.exchange.turns
     held = threading.Event()
