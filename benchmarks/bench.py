@@ -1,5 +1,6 @@
 """What the proxy adds: answers and streams a second, latency, memory and start time, beside the direct figures.
 
+The proxy runs with limits that count but never bind, and once more without any, so that their price is seen.
 One core for the proxy, the other for the stand-in Poe (its fast mode) and wrk. Rounds are interleaved, so that what
 else the machine does hits all alike; the figures are medians and the ratios are within one run.
 """
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ wrk.body = '{"model":"gpt-5.4-mini",%s"messages":[{"role":"user","content":"Say 
 """
 MODES = {"answers": "", "streams": '"stream":true,'}
 PROXY_CORE, OTHER_CORE = "0", "1"
+LIMITS = {"RATE_LIMIT": "100000/second", "UPSTREAM_RPM": "1000000"}
+NO_LIMITS = {"RATE_LIMIT": "0", "UPSTREAM_RPM": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,17 @@ def start_seconds(poe_port: int, data_dir: str) -> float:
     """From command to the first answer of ``/health``."""
     port = free_port()
     began = time.monotonic()
-    with serving(PROXY_CORE, port, "proxy.py", "--port", str(port), **_settings(poe_port, data_dir)):
+    with serving(PROXY_CORE, port, "proxy.py", "--port", str(port), **_settings(poe_port, data_dir), **LIMITS):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert connection.recv(12) == b"HTTP/1.1 200"
         return time.monotonic() - began
+
+
+def proxying(
+    port: int, poe_port: int, data_dir: str, limits: dict[str, str]
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return serving(PROXY_CORE, port, "proxy.py", "--port", str(port), **_settings(poe_port, data_dir), **limits)
 
 
 def _settings(poe_port: int, data_dir: str) -> dict[str, str]:
@@ -125,30 +134,28 @@ def _settings(poe_port: int, data_dir: str) -> dict[str, str]:
 
 
 def run(rounds: int, seconds: float) -> None:
-    poe_port, proxy_port = free_port(), free_port()
+    poe_port, proxy_port, bare_port = free_port(), free_port(), free_port()
     with (
         tempfile.TemporaryDirectory() as data_dir,
         serving(OTHER_CORE, poe_port, "-m", "poe_sim", "--fast", "--port", str(poe_port)),
-        serving(
-            PROXY_CORE, proxy_port, "proxy.py", "--port", str(proxy_port), **_settings(poe_port, data_dir)
-        ) as proxy,
+        proxying(proxy_port, poe_port, data_dir, LIMITS) as proxy,
+        proxying(bare_port, poe_port, data_dir, NO_LIMITS),
     ):
         starts = [start_seconds(poe_port, data_dir) for _ in range(rounds)]
         for mode in MODES:
-            _compare(mode, poe_port, proxy_port, rounds, seconds)
+            _compare(mode, (poe_port, proxy_port, bare_port), rounds, seconds)
         _added(poe_port, proxy_port, rounds, seconds)
         print(f"memory after the load      {resident_mb(proxy):8.0f} MB")
         print(f"start to first answer      {statistics.median(starts):8.2f} s")
 
 
-def _compare(mode: str, poe_port: int, proxy_port: int, rounds: int, seconds: float) -> None:
-    ports = (poe_port, proxy_port)
+def _compare(mode: str, ports: tuple[int, int, int], rounds: int, seconds: float) -> None:
     runs = [[wrk(port, mode, 32, seconds) for port in ports] for _ in range(rounds)]
-    direct, through = (statistics.median(round_[n].per_second for round_ in runs) for n in (0, 1))
+    direct, through, bare = (statistics.median(round_[n].per_second for round_ in runs) for n in range(3))
     failed = sum(figures.failed for round_ in runs for figures in round_)
     print(
-        f"{mode}/s at 32 clients     {through:8.0f}   (direct {direct:.0f}, ratio {through / direct:.3f}, "
-        f"failed {failed})"
+        f"{mode}/s at 32 clients     {through:8.0f}   (direct {direct:.0f}, ratio {through / direct:.3f}; "
+        f"without limits {bare:.0f}, ratio {through / bare:.3f}; failed {failed})"
     )
 
 

@@ -1,7 +1,7 @@
 """One call to Poe as events: an error, a whole answer or a stream, whatever was asked for. It never repeats a call."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -36,11 +36,20 @@ class Patience:
 
 
 async def call(
-    poe: PoeClient, attempt: Attempt, report: Report, patience: Patience, clock: Callable[[], float]
+    poe: PoeClient,
+    attempt: Attempt,
+    report: Report,
+    patience: Patience,
+    clock: Callable[[], float],
+    heard: Callable[[int, Mapping[str, str]], None],
 ) -> AsyncGenerator[list[Event]]:
-    """Yield the answer's events as they come. Raises ProxyError where Poe answers with an error, or not properly."""
+    """Yield the answer's events as they come; ``heard`` is told status and headers as soon as they are there.
+
+    Raises ProxyError where Poe answers with an error, or not properly.
+    """
     idle_s = patience.stream_idle_s if attempt.body["stream"] else patience.answer_s
     async with poe.chat(encode(attempt.body), idle_s=idle_s, fresh=attempt.fresh) as answered:
+        heard(answered.status, answered.headers)
         if not 200 <= answered.status < 300:
             raise await _error(poe, answered)
         if not await _in_time(answered.is_stream(), patience):

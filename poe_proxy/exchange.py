@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from poe_proxy.call import TOO_SLOW, Patience, call
@@ -18,12 +19,15 @@ from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
 from poe_proxy.clipper import Clipper, Clipping
+from poe_proxy.limits.turns import Turns
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.policy import attempts, footer, parameters, structured
 from poe_proxy.policy.attempts import Attempt, Means, Plan, Shorten
 from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
 from poe_proxy.wire.openai_chat.request import build
+
+_WORTH_A_NOTE_S = 0.1
 
 
 class Stage(Protocol):
@@ -34,13 +38,14 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One way to Poe for all requests; ``sleep`` waits seconds between attempts."""
+    """One way to Poe for all requests; ``sleep`` waits seconds between attempts, ``turns`` for one's turn to call."""
 
     poe: PoeClient
     means: Means
     patience: Patience
     clipper: Clipper
     sleep: Callable[[float], Awaitable[None]]
+    turns: Turns
 
     async def events(
         self, request: Request, card: ModelCard, report: Report, *, stream: bool
@@ -53,14 +58,15 @@ class Exchange:
         stages = [clipping, *_stages(request, card)]
         ask_stream = stream and not card.is_media
         body, changes = self._fitted(request, card, stream=ask_stream)
-        plan = attempts.plan(await clipping.fit(body), self.means)
+        plan, deadline = attempts.plan(await clipping.fit(body), self.means), self.means.clock() + self.means.budget_s
         attempt, begun = await _next(plan, None, clipping), False
         while True:
-            report.attempts, report.changes = attempt.number, [*changes, *attempt.changes]
             try:
                 if attempt.wait_s:
                     await self.sleep(attempt.wait_s)
-                async with aclosing(call(self.poe, attempt, report, self.patience, self.means.clock)) as batches:
+                sent = await self._turn(deadline, report)
+                report.attempts, report.changes = attempt.number, [*changes, *attempt.changes]
+                async with aclosing(self._call(attempt, sent, report)) as batches:
                     async for batch in batches:
                         begun = begun or any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
                         if batch and isinstance(failed := batch[-1], Failed) and not begun:
@@ -88,6 +94,17 @@ class Exchange:
         if folded.error is not None:
             raise folded.error
         return folded
+
+    async def _turn(self, deadline: float, report: Report) -> float:
+        asked = self.means.clock()
+        sent = await self.turns.take(deadline - asked)
+        if (waited := sent - asked) > _WORTH_A_NOTE_S:
+            report.notes.append(f"waited {waited:.1f} s for a turn to call Poe")
+        return sent
+
+    def _call(self, attempt: Attempt, sent: float, report: Report) -> AsyncGenerator[list[Event]]:
+        heard = partial(self.turns.heard, sent)
+        return call(self.poe, attempt, report, self.patience, self.means.clock, heard)
 
     def _fitted(self, request: Request, card: ModelCard, *, stream: bool) -> tuple[Json, list[str]]:
         body, changes = parameters.fit(

@@ -30,6 +30,9 @@ _EXAMPLE_WORDS = re.compile(
 )
 _ROWS = "01234567890 abcdefghijklmnopqrstuvwxyz qwertyuiop asdfghjkl zxcvbnm"
 _STEPS = dict.fromkeys(pairwise(_ROWS), 1) | {(after, before): -1 for before, after in pairwise(_ROWS)}
+_RATE = re.compile(r"(\d{1,6})\s*(/|per)\s*([1-9]\d{0,2})?\s*(second|minute|hour|day)s?", re.IGNORECASE)
+_MAX_RATE = 100_000
+UNIX_SOCKET = "unix"
 
 
 class SettingsError(Exception):
@@ -83,6 +86,11 @@ class Settings(BaseSettings):
     answer_timeout_s: Seconds = Field(600, validation_alias="ANSWER_TIMEOUT_S")
     body_timeout_s: Seconds = Field(30, validation_alias="BODY_TIMEOUT_S")
     shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(30, validation_alias="SHUTDOWN_GRACE_S")
+    rate_limit: str = Field("", validation_alias="RATE_LIMIT")
+    upstream_rpm: int = Field(0, ge=0, le=1_000_000, validation_alias="UPSTREAM_RPM")
+    redis_url: str = Field("", validation_alias="REDIS_URL", repr=False)
+    trusted_proxies: Names = Field((), validation_alias="TRUSTED_PROXIES")
+    workers: int = Field(1, ge=1, le=64, validation_alias=AliasChoices("WORKERS", "WEB_CONCURRENCY"))
     max_body_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, validation_alias="MAX_BODY_MB")
     footer: FooterMode = Field("never", validation_alias="FOOTER")
     footer_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(1.5, validation_alias="FOOTER_WAIT_S")
@@ -119,6 +127,36 @@ class Settings(BaseSettings):
             if weakness := _weakness(key):
                 raise ValueError(f"{which}{weakness}; make one with: openssl rand -hex 24")
         return keys
+
+    @field_validator("rate_limit", mode="after")
+    @classmethod
+    def _rate(cls, rate: str) -> str:
+        """Empty where there is no limit, however that is said."""
+        rate = rate.strip()
+        said = _RATE.fullmatch(rate)
+        amount = int(said[1]) if said else 0 if not rate.strip("0") else None
+        if amount is None or amount > _MAX_RATE:
+            raise ValueError(f"must be like 600/minute (second, minute, hour, day), {_MAX_RATE} at most, or 0 for none")
+        return rate if amount else ""
+
+    @field_validator("redis_url", mode="after")
+    @classmethod
+    def _redis(cls, url: str) -> str:
+        if url and not _is_redis(url.strip()):
+            raise ValueError("must be like redis://localhost:6379/0, rediss://user:word@host:6380 or unix:///path")
+        return url.strip()
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                _ = proxy == UNIX_SOCKET or ipaddress.ip_network(proxy, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"must be addresses or networks like 10.0.0.5, 172.16.0.0/12, or unix; {proxy!r} is none"
+                ) from None
+        return proxies
 
     @property
     def bound_to_loopback(self) -> bool:
@@ -168,6 +206,18 @@ def _fault_of_url(url: str) -> str | None:
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or port == 0 or _SPACE.search(url):
         return "must be a URL like https://api.poe.com"
     return "must end before its query (?…) or fragment (#…)" if "?" in url or "#" in url else None
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return len(parts.path) > 1
+    database = parts.path.strip("/")
+    return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (not database or database.isdecimal())
 
 
 def _weakness(key: str) -> str | None:

@@ -41,6 +41,10 @@ class Command:
     def said(self) -> str:
         return self._output.read_text()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 

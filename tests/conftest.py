@@ -11,6 +11,7 @@ import pytest
 from openai import OpenAI
 
 import poe_sim
+from tests import services
 from tests.running import Proxy, running_proxy
 from tests.talk import reset
 
@@ -77,3 +78,16 @@ def client(proxy: Proxy) -> Iterator[OpenAI]:
     """The official SDK pointed at ``proxy``, without retries of its own."""
     with proxy.openai() as sdk:
         yield sdk
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[services.RedisServer]:
+    """A Redis server of the test's own; see ``tests/services.py`` for where there is none."""
+    with services.running_redis(tmp_path) as server:
+        yield server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly which servers were missing, so that nobody takes a skipped test for one that passed."""
+    for service, cure in services.missing.items():
+        terminalreporter.write_line(f"SKIPPED: tests that need a real {service}: {cure}", red=True, bold=True)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = (
     {"canonical", "sse"},
     {"policy", "poe", "files", "wire", "observe", "settings", "tokens"},
-    {"call", "clipper", "upkeep"},
+    {"call", "clipper", "limits", "upkeep"},
     {"exchange"},
     {"web"},
     {"cli"},
@@ -35,6 +35,8 @@ HOMES: Mapping[str, set[str]] = {
     "yaml": {"files"},
     "structlog": {"observe"},
     "prometheus_client": {"observe"},
+    "limits": {"limits"},
+    "redis": {"limits"},
     "pydantic_settings": {"settings"},
     "tiktoken": {"tokens"},
 }

@@ -134,7 +134,7 @@ async def failure(endless: Endless, patience: Patience) -> LinkError:
     poe, attempt = PoeClient("http://poe", "key", Transport()), Attempt(1, {"model": "m", "stream": True})
 
     async def hear_out() -> None:
-        async for _ in call(poe, attempt, Report("id", "route", 0.0), patience, endless.clock):
+        async for _ in call(poe, attempt, Report("id", "route", 0.0), patience, endless.clock, lambda *_: None):
             pass
 
     with pytest.raises(LinkError) as caught:

@@ -1,12 +1,14 @@
 """Settings: what can be set, under which names, what is refused, and who may be let in."""
 
 import base64
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import limits
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,11 @@ DEFAULTS: Mapping[str, Any] = {
     "BODY_TIMEOUT_S": 30,
     "SHUTDOWN_GRACE_S": 30,
     "MAX_BODY_MB": 32,
+    "RATE_LIMIT": "",
+    "UPSTREAM_RPM": 0,
+    "REDIS_URL": "",
+    "TRUSTED_PROXIES": (),
+    "WORKERS": 1,
     "FOOTER": "never",
     "FOOTER_WAIT_S": 1.5,
     "POINTS_CUTOFF": 0,
@@ -48,6 +55,7 @@ DEFAULTS: Mapping[str, Any] = {
     "MAX_POINTS_PER_MESSAGE": 0,
 }
 ALIASES = {"POE_TOKEN": "POE_API_KEY", "POE_API_BASE": "POE_BASE_URL", "LITELLM_MASTER_KEY": "PROXY_API_KEY"}
+ALIASES["WEB_CONCURRENCY"] = "WORKERS"  # uvicorn's own name for it
 
 
 def load(env_file: Path = NO_FILE, /, **environment: str) -> Settings:
@@ -414,3 +422,61 @@ def test_a_container_that_is_published_beyond_this_machine_is_told_about_the_pub
     assert exposure is not None
     assert exposure.startswith("PUBLISH_ADDR=192.168.1.5 without PROXY_API_KEY lets others spend your points")
     assert exposure.endswith("or PUBLISH_ADDR=127.0.0.1")
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rate", ["600/minute", "10/second", "5 per hour", "100/5minutes", "1/DAY", "100000/second", " 7 / 2 hours "]
+)
+def test_a_rate_is_so_many_in_a_time_and_what_limits_can_read(rate: str) -> None:
+    understood = load(RATE_LIMIT=rate).rate_limit
+    assert understood == rate.strip()
+    assert limits.parse(understood).amount == int(re.split("[ /]", rate.strip())[0])
+
+
+@pytest.mark.parametrize("rate", ["0", "0/minute", "0 per hour", "00"])
+def test_no_rate_is_no_limit(rate: str) -> None:
+    assert load(RATE_LIMIT=rate).rate_limit == ""
+
+
+@pytest.mark.parametrize(
+    "rate",
+    ["600", "-1", "many", "600/", "/minute", "600/fortnight", "5/0minutes", "1.5/minute", "100001/day", "1/s;2/m"],
+)
+def test_what_is_no_rate_is_told_with_one_that_is(rate: str) -> None:
+    (fault,) = faults(RATE_LIMIT=rate)
+    assert fault.startswith("RATE_LIMIT must be like 600/minute")
+
+
+@pytest.mark.parametrize("proxies", ["127.0.0.1", "10.0.0.0/8, ::1", "10.1.2.3/8", "unix", "fd00::/8"])
+def test_trusted_proxies_are_addresses_and_networks(proxies: str) -> None:
+    assert load(TRUSTED_PROXIES=proxies).trusted_proxies == tuple(proxies.split(", "))
+
+
+@pytest.mark.parametrize("proxies", ["nginx", "*", "10.0.0.0/40", "10.0.0.1:80", "127.0.0.1, everybody"])
+def test_a_proxy_without_an_address_is_told(proxies: str) -> None:
+    (fault,) = faults(TRUSTED_PROXIES=proxies)
+    assert fault.startswith("TRUSTED_PROXIES must be addresses or networks")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://localhost", "rediss://user:word@redis.example:6380/1", "unix:///run/redis.sock"]
+)
+def test_redis_has_a_url(url: str) -> None:
+    settings = load(REDIS_URL=url)
+    assert settings.redis_url == url
+    assert url not in repr(settings)
+
+
+def test_what_is_no_redis_url_is_told_without_its_password() -> None:
+    (fault,) = faults(REDIS_URL="http://:secret@localhost")
+    assert fault.startswith("REDIS_URL must be like redis://")
+    assert "secret" not in fault
+
+
+@pytest.mark.parametrize("url", ["redis://localhost:port", "redis://localhost/db", "redis://[::1"])
+def test_a_redis_url_that_redis_cannot_read_is_told_at_the_start(url: str) -> None:
+    (fault,) = faults(REDIS_URL=url)
+    assert fault.startswith("REDIS_URL must be like redis://")

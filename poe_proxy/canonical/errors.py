@@ -11,7 +11,8 @@ ProxyError
 │   ├── MethodNotAllowed      405
 │   ├── BodyTooSlow           408
 │   ├── BodyTooLarge          413
-│   └── UnsupportedEncoding   415
+│   ├── UnsupportedEncoding   415
+│   └── TooManyRequests       429     more than RATE_LIMIT or UPSTREAM_RPM allow
 ├── PoeError                          Poe answered, and the answer is an error
 │   ├── Refused               400     a parameter, a value or the request as a whole
 │   │   └── Unfit                     speaks of context, moderation or tools: asking differently does not help
@@ -119,6 +120,12 @@ class BodyTooLarge(CallerError):
 class UnsupportedEncoding(CallerError):
     status = 415
     default_code = "unsupported_encoding"
+
+
+class TooManyRequests(CallerError):
+    status = 429
+    type = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
 
 
 class PoeError(ProxyError):

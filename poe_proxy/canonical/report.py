@@ -13,6 +13,7 @@ class Report:
     request_id: str
     route: str
     started: float
+    address: str = ""  # the caller's
     model: str = ""  # as asked for
     poe_model: str = ""  # as sent to Poe
     in_catalogue: bool = False  # whether that is a name of Poe's catalogue, and not one that a caller made up

@@ -25,7 +25,7 @@ def serve(
     demo_without_key: Annotated[
         bool, typer.Option("--demo-without-key", help="Serve the demo if there is no Poe key, as ./scripts/run does.")
     ] = False,
-    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (WORKERS).", min=1, max=64)] = None,
 ) -> None:
     """Serve the proxy (the default command)."""
     from poe_proxy.cli.serve import serve as run  # noqa: PLC0415  # `--version` and `--help` need none of it

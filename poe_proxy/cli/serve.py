@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ _KEEP_ALIVE_S = 75  # longer than the pools of clients keep connections: who clo
 _BACKLOG = 4096
 
 
-def serve(*, host: str | None, port: int | None, demo: bool, demo_without_key: bool, workers: int) -> None:
+def serve(*, host: str | None, port: int | None, demo: bool, demo_without_key: bool, workers: int | None) -> None:
     """Serve until a signal; exits 0 after SIGTERM or Ctrl-C, whether it comes while serving or during the start."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)  # uvicorn takes the signal while it serves, and gives it back when it is done
@@ -32,10 +33,10 @@ def serve(*, host: str | None, port: int | None, demo: bool, demo_without_key: b
         print("No Poe key is set (POE_API_KEY, in .env or the environment): serving the demo.", file=sys.stderr)  # noqa: T201
         demo = True
     with _stand_in() if demo else contextlib.nullcontext():
-        settings = settings_or_exit(host=host, port=port)
+        settings = settings_or_exit(host=host, port=port, workers=workers)
         if (exposure := settings.exposure()) is not None:
             end(exposure)
-        _run(settings, workers, demo=demo)
+        _run(settings, demo=demo)
 
 
 def _leave(*_: object) -> None:
@@ -56,7 +57,7 @@ def _stand_in() -> Iterator[None]:
         yield
 
 
-def _run(settings: Settings, workers: int, *, demo: bool) -> None:
+def _run(settings: Settings, *, demo: bool) -> None:
     options: dict[str, Any] = {
         "loop": "uvloop",
         "http": partial(
@@ -65,7 +66,7 @@ def _run(settings: Settings, workers: int, *, demo: bool) -> None:
             shutdown_s=settings.shutdown_grace_s + LAST_WORDS_S,
         ),
         "ws": "none",
-        "proxy_headers": False,  # X-Forwarded-For is whatever a stranger says
+        "proxy_headers": False,  # X-Forwarded-For is whatever a stranger says; TRUSTED_PROXIES tell who is none
         "access_log": False,
         "log_config": None,
         "server_header": False,
@@ -76,13 +77,39 @@ def _run(settings: Settings, workers: int, *, demo: bool) -> None:
     with _listener(settings) as listener:
         app = create_or_exit(settings)  # for workers too: faults are told once, before there are many to repeat them
         _announce(settings, listener.getsockname()[1], demo=demo)
-        if workers == 1:
+        if settings.workers == 1:
             Server(Config(app, **options)).run(sockets=[listener])
-            return
-        supervisor = Multiprocess(Config("proxy:app", workers=workers, **options), sockets=[listener])
+        else:
+            _supervise(settings, listener, options)
+
+
+def _supervise(settings: Settings, listener: socket.socket, options: dict[str, Any]) -> None:
+    """Run the workers, which read the settings again: from the environment, where the command line's go as well."""
+    from poe_proxy.observe.metrics import FOLDER  # noqa: PLC0415  # faults are told without it
+
+    os.environ.update(HOST=settings.host, PORT=str(settings.port), WORKERS=str(settings.workers))
+    with tempfile.TemporaryDirectory(prefix="poe-proxy-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        supervisor = _Workers(Config("proxy:app", workers=settings.workers, **options), sockets=[listener])
         supervisor.run()
-        if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
-            sys.exit(STARTUP_FAILURE)
+    if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+        sys.exit(STARTUP_FAILURE)
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor, which takes the dead out of the metrics as it replaces them."""
+
+    _known: frozenset[int | None] = frozenset()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace dead workers. (uvicorn calls this twice a second.)"""
+        from poe_proxy.observe.metrics import forget_worker  # noqa: PLC0415  # see above
+
+        super().keep_subprocess_alive()
+        alive = frozenset(worker.pid for worker in self.processes)
+        for pid in self._known - alive:
+            forget_worker(pid)
+        self._known = alive
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -55,7 +55,7 @@ def create_or_exit(settings: Settings) -> "FastAPI":
         log.log.warning("unknown setting", hint=suspicion)
     try:
         return create_app(settings)
-    except ModelsFileError as error:
+    except (ModelsFileError, SettingsError) as error:
         end(*error.faults)
 
 

@@ -1,11 +1,19 @@
-"""The metrics, in Prometheus' terms, counted from Reports."""
+"""The metrics, in Prometheus' terms, counted from Reports.
+
+With several workers each writes its own into a folder, and whoever is asked for the page adds them up.
+"""
+
+import os
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from poe_proxy.canonical.report import Report
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder. prometheus_client reads it when it is imported, so it must be set before."""
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -46,7 +54,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self.running = Gauge("poe_proxy_requests_running", "Requests being answered", registry=self._registry)
+        self.running = Gauge(
+            "poe_proxy_requests_running",
+            "Requests being answered",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
 
     def count(self, report: Report) -> None:
         """Count one finished request."""
@@ -70,4 +83,15 @@ class Metrics:
 
     def page(self) -> bytes:
         """The page for ``GET /metrics``."""
-        return generate_latest(self._registry)
+        folder = os.environ.get(FOLDER)
+        return generate_latest(self._of_all(folder) if folder else self._registry)
+
+    def _of_all(self, folder: str) -> CollectorRegistry:
+        everybodys = CollectorRegistry()
+        MultiProcessCollector(everybodys, folder)  # type: ignore[no-untyped-call]
+        return everybodys
+
+
+def forget_worker(pid: int | None) -> None:
+    """Take a dead worker out of what is running now; what it has counted stays counted."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]

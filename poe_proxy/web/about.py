@@ -37,13 +37,15 @@ async def health(_: WebRequest) -> Response:
 
 async def ready(request: WebRequest) -> Response:
     """200 when the key is valid and a catalogue is loaded, else 503; either way in words."""
-    state = House.of(request).upkeep.readiness()
+    house = House.of(request)
+    state = house.upkeep.readiness()
     said = {
         "ready": state.ready,
         "key": state.key,
         "catalogue": state.catalogue,
         "models": state.models,
         "balance": state.balance,
+        "limits": house.limits.words(),
     }
     return json_response(said, 200 if state.ready else 503)
 

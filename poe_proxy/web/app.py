@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from poe_proxy import __version__
 from poe_proxy.canonical.errors import CallerError, MethodNotAllowed, NotFound, ProxyError
+from poe_proxy.limits.limits import Limits
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import Settings
 from poe_proxy.upkeep import Upkeep
@@ -30,6 +31,10 @@ _EXPOSED = (
     "x-poe-points",
     "x-poe-points-source",
     "x-poe-balance",
+    "retry-after",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
 )
 _MESSAGE = {
     "type": "object",
@@ -58,12 +63,13 @@ _CHAT_SCHEMA = {
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The app for ``settings``. Raises ModelsFileError where models.yaml cannot be used."""
+    """The app for ``settings``. Raises ModelsFileError and SettingsError where it cannot be made."""
     upkeep, closing, metrics = Upkeep(settings), Closing(settings.shutdown_grace_s), Metrics()
+    limits = Limits.of(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, upkeep, closing, metrics) as house:
+        async with opened(settings, upkeep, closing, metrics, limits) as house:
             app.state.house = house
             yield
 
@@ -71,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     _add_routes(app)
     app.add_exception_handler(ProxyError, _proxy_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(Door, settings=settings, closing=closing)
+    app.add_middleware(Door, settings=settings, closing=closing, inbound=limits.inbound)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

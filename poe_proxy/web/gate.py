@@ -5,6 +5,7 @@ Plain ASGI, since a wrapper around each message of each stream is what Starlette
 
 import hmac
 import ipaddress
+import math
 import re
 import time
 import uuid
@@ -12,11 +13,14 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, Unauthorized
+from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, TooManyRequests, Unauthorized
 from poe_proxy.canonical.report import Report
+from poe_proxy.limits.inbound import Caller, Inbound, Standing
+from poe_proxy.limits.limits import name_of
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import LOOPBACK_NAMES, Settings, is_loopback
+from poe_proxy.web.caller import Callers, household
 from poe_proxy.web.lifeline import Closing, Message, Receive
 from poe_proxy.web.outlet import Send
 from poe_proxy.web.respond import error_response
@@ -25,6 +29,8 @@ OPEN_PATHS = frozenset({"/", "/health", "/ready"})
 _QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _CONTAINER_HOST = "host.docker.internal"
+MODEL_ROUTES = frozenset({"/v1/chat/completions"})
+"""What RATE_LIMIT counts: listing models or counting tokens costs nothing, and agents do it dozens of times at once."""
 _ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/chat/completions"})
 
 
@@ -77,29 +83,50 @@ class Gate:
 class Door:
     """ASGI middleware inside CORS, so that a web page that may call can also read why it was refused."""
 
-    def __init__(self, app: Any, *, settings: Settings, closing: Closing) -> None:
+    def __init__(self, app: Any, *, settings: Settings, closing: Closing, inbound: Inbound | None) -> None:
+        """``inbound`` is None where callers have no limit."""
         self._app = app
         self._visitors = Visitors(settings)
+        self._callers = Callers(settings.trusted_proxies)
+        self._inbound = inbound
         self._closing = closing
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        report: Report = scope["state"]["report"]
+        report.address = self._callers.address(scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is None and self._inbound is not None and report.route in MODEL_ROUTES and scope["method"] == "POST":
+            standing = await self._inbound.admit(self._counted(report, headers))
+            send = _with_headers(send, _limit_headers(standing))
+            refusal = None if standing.granted else _too_many(standing)
+        if refusal is not None:
             await error_response(refusal)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Any) -> ProxyError | None:
+    def _refusal(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
         if self._closing.begun:
             return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         return self._visitors.refusal(scope, headers)
+
+    def _counted(self, report: Report, headers: dict[str, str]) -> list[Caller]:
+        address = ("address", household(report.address))
+        key = self._visitors.key(headers)
+        return [address] if key is None else [address, ("key", key)]
 
 
 class Visitors:
     """Who may come in: hosts and origins that no foreign web page can have, and callers with a key."""
 
     def __init__(self, settings: Settings) -> None:
-        self._keys = [key.encode() for key in settings.proxy_api_key]
+        self._keys = {key.encode(): name_of(key) for key in settings.proxy_api_key}
         self._published_on_loopback = settings.published_on_loopback
         self._hosts = {_CONTAINER_HOST, settings.host.lower(), *(host.lower() for host in settings.allowed_hosts)}
         self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
@@ -140,18 +167,53 @@ class Visitors:
     def _without_key(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
         if not self._keys or scope["path"] in OPEN_PATHS or scope["method"] == "HEAD":
             return None
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = [token.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", "").strip()]
-        if any(self._is_key(key) for key in given if key):
+        if self.key(headers) is not None:
             return None
-        said = "The key is not one of this proxy's" if any(given) else "This proxy needs a key"
+        said = "The key is not one of this proxy's" if any(_keys_given(headers)) else "This proxy needs a key"
         return Unauthorized(f"{said}: send PROXY_API_KEY as `Authorization: Bearer …` or `x-api-key`.")
 
-    def _is_key(self, given: str) -> bool:
+    def key(self, headers: dict[str, str]) -> str | None:
+        """The name of the caller's key, which tells nothing of the key; None without one of ours."""
+        if not self._keys:
+            return None
+        return next((name for key in _keys_given(headers) if key and (name := self._name(key)) is not None), None)
+
+    def _name(self, given: str) -> str | None:
         """Compared with every key, each in constant time, so that the time tells nothing of which came near."""
         sent = given.encode("latin-1", "replace")
-        matches = [hmac.compare_digest(sent, key) for key in self._keys]
-        return any(matches)
+        matches = [name for key, name in self._keys.items() if hmac.compare_digest(sent, key)]
+        return matches[0] if matches else None
+
+
+def _keys_given(headers: dict[str, str]) -> tuple[str, str]:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", "").strip()
+
+
+def _limit_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
+    """As OpenAI and Poe name them; the reset in whole seconds, as Poe has it."""
+    return [
+        (b"x-ratelimit-limit-requests", b"%d" % standing.limit),
+        (b"x-ratelimit-remaining-requests", b"%d" % standing.left),
+        (b"x-ratelimit-reset-requests", b"%d" % math.ceil(standing.reset_s)),
+    ]
+
+
+def _too_many(standing: Standing) -> TooManyRequests:
+    wait_s = max(1, math.ceil(standing.reset_s))
+    return TooManyRequests(
+        f"This {standing.whose} has used up its {standing.limit} requests (RATE_LIMIT). Try again in {wait_s} s.",
+        retry_after=wait_s,
+    )
+
+
+def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return sent
 
 
 def _tagged(send: Send, report: Report) -> Send:

@@ -13,6 +13,7 @@ from poe_proxy.call import Patience
 from poe_proxy.canonical.report import Report
 from poe_proxy.clipper import Clipper
 from poe_proxy.exchange import Exchange
+from poe_proxy.limits.limits import Limits
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.poe.client import PoeClient
@@ -37,6 +38,7 @@ class House:
     upkeep: Upkeep
     closing: Closing
     metrics: Metrics
+    limits: Limits
     exchange: Exchange
     costs: Costs
 
@@ -61,7 +63,9 @@ def report_of(request: WebRequest) -> Report:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics) -> AsyncIterator[House]:
+async def opened(
+    settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics, limits: Limits
+) -> AsyncIterator[House]:
     """The house, with its pool of connections and its upkeep running."""
     transport = SharedTransport(settings.poe_connections, proxy=way_to(settings))
     poe = PoeClient(settings.poe_base_url, settings.poe_api_key, transport)
@@ -75,8 +79,9 @@ async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: 
     for chore in chores:
         chore.add_done_callback(_told)
     try:
-        exchange = Exchange(poe, means, patience, clipper, asyncio.sleep)
-        yield House(settings, upkeep, closing, metrics, exchange, costs)
+        async with limits.opened():
+            exchange = Exchange(poe, means, patience, clipper, asyncio.sleep, limits.turns)
+            yield House(settings, upkeep, closing, metrics, limits, exchange, costs)
     finally:
         for chore in chores:
             chore.cancel()
