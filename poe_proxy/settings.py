@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
@@ -20,6 +20,17 @@ _WELL_KNOWN = re.compile(
     re.IGNORECASE,
 )
 _UNEXPANDED = re.compile(r"\$\(|\$\{|`|^<.*>$")
+
+
+_POSTGRESQL, _SQLITE = "postgresql+asyncpg", "sqlite+aiosqlite"
+_DRIVERS = {
+    "postgres": _POSTGRESQL,
+    "postgresql": _POSTGRESQL,
+    _POSTGRESQL: _POSTGRESQL,
+    "sqlite": _SQLITE,
+    _SQLITE: _SQLITE,
+}
+_LIBPQ = {"sslmode": "ssl"}
 
 
 class SettingsError(Exception):
@@ -66,6 +77,8 @@ class Settings(BaseSettings):
     body_timeout_s: Seconds = Field(30, validation_alias="BODY_TIMEOUT_S")
     shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(30, validation_alias="SHUTDOWN_GRACE_S")
     max_body_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, validation_alias="MAX_BODY_MB")
+    database_url: str = Field("", validation_alias="DATABASE_URL", repr=False)
+    ledger_days: Annotated[int, Field(ge=0, le=36500)] = Field(90, validation_alias="LEDGER_DAYS")
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
@@ -90,6 +103,16 @@ class Settings(BaseSettings):
             raise ValueError("must be a URL like https://api.poe.com")
         return url
 
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _async_driver(cls, url: str) -> str:
+        """Plain forms, as other programs write them, completed; a hosted PostgreSQL's ``sslmode`` is asyncpg's ``ssl``."""
+        scheme, separator, rest = url.strip().partition("://")
+        driver = _DRIVERS.get(scheme.lower())
+        if not url or (driver and separator and rest.strip("/")):
+            return f"{driver}://{_as_asyncpg(rest) if driver == _POSTGRESQL else rest}" if url else ""
+        raise ValueError("must be a URL like sqlite:///data/ledger.sqlite3 or postgresql://user:password@host/database")
+
     @field_validator("proxy_api_key", mode="after")
     @classmethod
     def _strong(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,6 +121,11 @@ class Settings(BaseSettings):
             if weakness := _weakness(key):
                 raise ValueError(f"{which}{weakness}; make one with: openssl rand -hex 24")
         return keys
+
+    @property
+    def database(self) -> str | Path:
+        """Where the ledger is: a URL, or the file of its SQLite database."""
+        return self.database_url or self.data_dir / "ledger.sqlite3"
 
     @property
     def bound_to_loopback(self) -> bool:
@@ -133,6 +161,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what ``load_settings`` hands over: it reads environment and ``.env`` itself, to name what it read."""
         return (init_settings,)
+
+
+def _as_asyncpg(rest: str) -> str:
+    """The part after ``://`` without what only PostgreSQL's own library understands."""
+    address, mark, query = rest.partition("?")
+    kept = [(_LIBPQ.get(name, name), value) for name, value in parse_qsl(query) if name != "channel_binding"]
+    return f"{address}?{urlencode(kept)}" if mark and kept else address
 
 
 def _weakness(key: str) -> str | None:

@@ -1,0 +1,164 @@
+"""Which row of Poe's history belongs to which call. Pure; it says nothing as long as a doubt would change the points.
+
+Calls and rows of one model are matched at the least cost (see ``evidence``). A call's points are certain when every
+other matching that would give it other points is clearly worse. Rows with the same points are as good as each other.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from poe_proxy.canonical.history import HistoryRow
+from poe_proxy.ledger.evidence import WINDOW_S, Claim, Experience, Judge, Pair, judge, proves
+from poe_proxy.ledger.matching import Matching
+
+MARGIN = 12.0
+"""How much worse the next best must be: 400 times less likely."""
+ABSENT_S = 3.0
+"""Rows appear at once: a call that was not answered and has none after this time was not charged."""
+_SURE_ALONE = 40.0
+_RUNNING_ALONE = 6.0
+_UNANSWERED_ALONE = 3.0
+_UNEXPLAINED = 14.0  # a row of our own key that no call of ours explains
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One request's points, settled: the sum over its calls. ``pairs`` are the calls with a row."""
+
+    request: str
+    points: int
+    pairs: tuple[Pair, ...]
+
+
+def settle(claims: Iterable[Claim], rows: Iterable[HistoryRow], experience: Experience) -> list[Verdict]:
+    """Verdicts on the requests that are beyond doubt. ``rows`` must reach back to the oldest claim, without rows that
+    other requests were settled with; ``claims`` must hold the running calls too, since they own rows as well.
+    """
+    claims_of = _by_model(claims)
+    rows_of: dict[str, list[HistoryRow]] = defaultdict(list)
+    for row in rows:
+        if row.usage_type.casefold() != "chat":
+            rows_of[row.model.casefold()].append(row)
+    tables = [_Table(model, own, rows_of.get(model, [])) for model, own in claims_of.items()]
+    key = experience.key(name for table in tables for name in table.only_names())
+    return _verdicts(decided for table in tables for decided in table.decide(experience, key))
+
+
+def _by_model(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
+    found: dict[str, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        found[claim.model.casefold()].append(claim)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What came out for one claim: ``certain`` with a row, ``certain`` without (it was not charged), or not certain."""
+
+    claim: Claim
+    row: HistoryRow | None
+    certain: bool
+
+
+def _verdicts(decided: Iterable[_Decided]) -> list[Verdict]:
+    of_request: dict[str, list[_Decided]] = defaultdict(list)
+    for one in decided:
+        of_request[one.claim.request].append(one)
+    verdicts = []
+    for request, parts in of_request.items():
+        if all(part.certain for part in parts):
+            pairs = tuple((part.claim, part.row) for part in parts if part.row is not None)
+            verdicts.append(Verdict(request, sum(row.points or 0 for _, row in pairs), pairs))
+    return verdicts
+
+
+class _Table:
+    """The claims and rows of one model."""
+
+    def __init__(self, model: str, claims: list[Claim], rows: list[HistoryRow]) -> None:
+        self._model = model
+        self._claims = claims
+        self._rows = sorted(rows, key=lambda row: row.created)
+        self._of_request: dict[str, set[int]] = defaultdict(set)
+        for number, claim in enumerate(claims):
+            self._of_request[claim.request].add(number)
+        times = [row.created for row in self._rows]
+        self._near = [
+            range(bisect_left(times, claim.sent - WINDOW_S), bisect_right(times, claim.latest + WINDOW_S))
+            for claim in claims
+        ]
+
+    def only_names(self) -> list[str]:
+        """The key names of those rows beside which a claim has no other."""
+        found = []
+        for claim, near in zip(self._claims, self._near, strict=True):
+            names = {name for place in near if (name := self._rows[place].key_name) is not None}
+            if claim.sure and not claim.running and len(names) == 1:
+                found.extend(names)
+        return found
+
+    def decide(self, experience: Experience, key: str | None) -> list[_Decided]:
+        """Match twice: the first round teaches how this model's estimates become counts."""
+        if not any(self._near):
+            return [_Decided(claim, None, _is_free(claim)) for claim in self._claims]
+        first = self._matched(judge(self._model, (), experience, key))
+        likely = [
+            (claim, self._rows[column])
+            for claim, column in zip(self._claims, first.column, strict=True)
+            if column >= 0 and not claim.running and self._rows[column].points is not None
+        ]
+        matching = self._matched(judge(self._model, likely, experience, key))
+        return [self._decided(number, matching) for number in range(len(self._claims))]
+
+    def _matched(self, judge: Judge) -> Matching:
+        costs = [self._costs(claim, near, judge) for claim, near in zip(self._claims, self._near, strict=True)]
+        return Matching(costs, [_alone(claim) + _UNEXPLAINED for claim in self._claims])
+
+    def _costs(self, claim: Claim, near: range, judge: Judge) -> dict[int, float]:
+        costs, proofs = {}, {}
+        for place in near:
+            row = self._rows[place]
+            cost = judge.cost(claim, row)
+            if cost is not None:
+                explained = judge.key is not None and row.key_name == judge.key
+                costs[place] = cost + (0.0 if explained else _UNEXPLAINED)
+                if proves(claim, row):
+                    proofs[place] = costs[place]
+        return proofs or costs
+
+    def _decided(self, number: int, matching: Matching) -> _Decided:
+        claim, column = self._claims[number], matching.column[number]
+        row = self._rows[column] if column >= 0 else None
+        if claim.running or (row is None and not _is_free(claim)) or (row is not None and row.points is None):
+            return _Decided(claim, None, certain=False)
+        points = self._points(column, claim)
+        slack = matching.slack(
+            number,
+            lambda other: self._points(other, claim) != points,
+            fixed=self._of_request[claim.request] - {number},
+            limit=MARGIN,
+        )
+        return _Decided(claim, row, certain=slack >= MARGIN)
+
+    def _points(self, column: int, claim: Claim) -> int | None:
+        if column >= 0:
+            return self._rows[column].points
+        return None if claim.sure else 0
+
+
+def _alone(claim: Claim) -> float:
+    if claim.running:
+        return _RUNNING_ALONE
+    return _SURE_ALONE if claim.sure else _UNANSWERED_ALONE
+
+
+def _is_free(claim: Claim) -> bool:
+    """Whether the absence of a row means that there was no charge."""
+    return not claim.sure and not claim.running and claim.age >= ABSENT_S
+
+
+def oldest(claims: Sequence[Claim]) -> float:
+    """How far back, in Unix seconds on Poe's clock, the rows must reach for ``claims``."""
+    return min(claim.sent for claim in claims) - WINDOW_S
