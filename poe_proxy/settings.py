@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     @field_validator("database_url", mode="after")
     @classmethod
     def _async_driver(cls, url: str) -> str:
-        """Plain forms, as other programs write them, completed; a hosted PostgreSQL's ``sslmode`` is asyncpg's ``ssl``."""
+        """Plain forms, as other programs write them, completed."""
         scheme, separator, rest = url.strip().partition("://")
         driver = _DRIVERS.get(scheme.lower())
         if not url or (driver and separator and rest.strip("/")):

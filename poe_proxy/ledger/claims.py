@@ -1,4 +1,4 @@
-"""From a Report to the claims it makes on Poe's history: which calls may have been charged, and what is known of them."""
+"""From a Report to its claims on Poe's history: which calls may have been charged, and what is known of them."""
 
 import re
 from collections.abc import Sequence

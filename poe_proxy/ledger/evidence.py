@@ -1,4 +1,4 @@
-"""How well a claim and a row of Poe's history go together, as a cost: 0 is perfect, a likelihood e times smaller costs 2.
+"""How well a claim and a row of Poe's history go together, as a cost: 0 is perfect, each 2 are e times less likely.
 
 It judges one pair at a time, by time, tokens and key name, with what earlier pairs taught; it assigns nothing.
 """

@@ -24,7 +24,9 @@ class Matching:
         for claim in range(len(costs)):
             self._place(claim)
 
-    def slack(self, claim: int, wanted: Callable[[int], bool], *, fixed: Iterable[int] = (), limit: float = inf) -> float:
+    def slack(
+        self, claim: int, wanted: Callable[[int], bool], *, fixed: Iterable[int] = (), limit: float = inf
+    ) -> float:
         """At least how much dearer every matching is that gives ``claim`` one of the ``wanted`` columns.
 
         Infinite where there is none below ``limit``. The ``fixed`` claims do not move to the column of ``claim``.
@@ -42,14 +44,14 @@ class Matching:
         for column, cost in found.settled.items():
             self._low[column] = self._low.get(column, 0.0) + cost - found.cost
             self._high[self._owner[column]] += found.cost - cost
-        column: int = found.column
+        free = found.column
         while True:
-            taker = found.taker[column]
-            column_before = self.column[taker]
-            self.column[taker], self._owner[column] = column, taker
+            taker = found.taker[free]
+            left = self.column[taker]
+            self.column[taker], self._owner[free] = free, taker
             if taker == claim:
                 return
-            column = column_before
+            free = left
 
     def _search(
         self,

@@ -1,4 +1,4 @@
-"""The ledger's tables, as numbered steps that SQLite and PostgreSQL both understand. A step, once published, never changes."""
+"""The ledger's tables, as numbered steps for SQLite and PostgreSQL alike. A published step never changes."""
 
 STEPS: tuple[tuple[str, ...], ...] = (
     (

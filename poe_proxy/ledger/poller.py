@@ -33,7 +33,7 @@ History = Callable[[float, Callable[[], Awaitable[None]]], Awaitable[list[Histor
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the poller needs from outside: Poe's history, a wall clock (Unix seconds), sleep, what to do with results."""
+    """What it needs from outside: Poe's history, a wall clock (Unix seconds), sleep, what to do with a closed case."""
 
     history: History
     wall: Callable[[], float]

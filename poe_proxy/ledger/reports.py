@@ -1,4 +1,4 @@
-"""What ``GET /v1/usage`` says: sums of the ledger, by model and by key. Pure; times are Unix seconds, days are UTC's."""
+"""What ``GET /v1/usage`` says: sums by model and by key. Pure; times are Unix seconds, days are UTC's."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

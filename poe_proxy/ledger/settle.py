@@ -92,7 +92,7 @@ class _Table:
 
     def only_names(self) -> list[str]:
         """The key names of those rows beside which a claim has no other."""
-        found = []
+        found: list[str] = []
         for claim, near in zip(self._claims, self._near, strict=True):
             names = {name for place in near if (name := self._rows[place].key_name) is not None}
             if claim.sure and not claim.running and len(names) == 1:

@@ -23,7 +23,7 @@ from poe_proxy.ledger.row import Points, Row, StoreError
 
 _COLUMNS = tuple(field.name for field in fields(Row))
 _INSERT = text(
-    f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "  # noqa: S608
+    f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
     "ON CONFLICT (id) DO NOTHING"
 )
 _SETTLE = text(
@@ -54,7 +54,9 @@ class Store:
     def __init__(self, database: str | Path) -> None:
         """``database`` is SQLAlchemy's URL with an async driver, or the file of an SQLite database."""
         self._url = make_url(database) if isinstance(database, str) else URL.create(_SQLITE, database=str(database))
-        self._file = Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
+        self._file = (
+            Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
+        )
         self._engine: AsyncEngine | None = None
 
     async def open(self) -> None:
@@ -94,7 +96,7 @@ class Store:
         names = [f"id{number}" for number in range(len(ids))]
         found = await self._read(
             text(
-                "SELECT id, points, source, history FROM requests WHERE source <> '' "  # noqa: S608
+                "SELECT id, points, source, history FROM requests WHERE source <> '' "
                 f"AND id IN ({', '.join(f':{name}' for name in names)})"
             ),
             **dict(zip(names, ids, strict=True)),
@@ -170,12 +172,13 @@ async def _migrate(connection: AsyncConnection, *, is_sqlite: bool) -> None:
     version = (await connection.exec_driver_sql("SELECT MAX(version) FROM schema_version")).scalar() or 0
     if version > len(STEPS):
         raise StoreError(
-            f"its tables are of version {version}, which a newer poe-proxy made; this one knows {len(STEPS)}", passing=False
+            f"its tables are of version {version}, which a newer poe-proxy made; this one knows {len(STEPS)}",
+            passing=False,
         )
     for number, step in enumerate(STEPS[version:], version + 1):
         for statement in step:
             await connection.exec_driver_sql(statement)
-        await connection.exec_driver_sql(f"INSERT INTO schema_version (version) VALUES ({number})")  # noqa: S608
+        await connection.exec_driver_sql(f"INSERT INTO schema_version (version) VALUES ({number})")
 
 
 def _pragmas(connection: Any, _: Any) -> None:
@@ -232,4 +235,3 @@ def _row(values: dict[str, Any]) -> Row:
             "stream": bool(values["stream"]),
         }
     )
-

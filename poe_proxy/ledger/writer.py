@@ -135,7 +135,7 @@ class Writer:
             case.queued = True
             rows.append(case.as_row())
         await self._try(rows, [_points(case) for case in settled])
-        for case in cases:
+        for _ in cases:
             self._new.popleft()
         for case in settled:
             del self._settled[case.id]

@@ -22,6 +22,7 @@ async def root(request: WebRequest) -> Response:
             "endpoints": {
                 "POST /v1/chat/completions": "chat with any Poe model, streamed or not",
                 "GET /v1/models": "the models",
+                "GET /v1/usage": "what was spent: balance, points, by model and by key",
                 "GET /health": "alive",
                 "GET /ready": "ready, in words",
                 "GET /metrics": "Prometheus metrics",
@@ -37,8 +38,10 @@ async def health(_: WebRequest) -> Response:
 
 async def ready(request: WebRequest) -> Response:
     """200 when the key is valid and a catalogue is loaded, else 503; either way in words."""
-    state = House.of(request).upkeep.readiness()
+    house = House.of(request)
+    state = house.upkeep.readiness()
     said = {"ready": state.ready, "key": state.key, "catalogue": state.catalogue, "models": state.models}
+    said |= house.ledger.readiness()
     return json_response(said, 200 if state.ready else 503)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, Unauthorized
 from poe_proxy.canonical.report import Report
+from poe_proxy.ledger.ledger import Ledger
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import LOOPBACK_NAMES, Settings, is_loopback
@@ -25,16 +26,27 @@ OPEN_PATHS = frozenset({"/", "/health", "/ready"})
 _QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _CONTAINER_HOST = "host.docker.internal"
-_ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/chat/completions"})
+_ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/usage", "/v1/chat/completions"})
+_SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "x-session-id")  # Claude Code's, Codex', and anybody's
 
 
 class Gate:
     """ASGI middleware around the whole app; the Report of a request is ``scope["state"]["report"]``."""
 
-    def __init__(self, app: Any, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        metrics: Metrics,
+        ledger: Ledger,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._app = app
         self._metrics = metrics
+        self._ledger = ledger
         self._clock = clock
+        self._wall = wall
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -46,6 +58,7 @@ class Gate:
 
     async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
         report = Report(_request_id(scope), _route(scope["path"]), self._clock())
+        report.time, report.address = self._wall(), _address(scope)
         scope.setdefault("state", {})["report"] = report
         tagged = _tagged(send, report)
         self._metrics.running.inc()
@@ -70,6 +83,8 @@ class Gate:
         if report.outcome == "ok" and report.status >= 400:
             report.outcome = "error" if report.status != 499 else "client_left"
         self._metrics.count(report)
+        if report.dialect:
+            self._ledger.take(report)
         if scope["path"] not in _QUIET_PATHS or report.status >= 400:
             log.write(report)
 
@@ -92,7 +107,11 @@ class Door:
         if self._closing.begun:
             return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        return self._visitors.refusal(scope, headers)
+        refusal = self._visitors.refusal(scope, headers)
+        if refusal is None:
+            report = scope["state"]["report"]
+            report.caller, report.session = self._visitors.name(headers), _session(headers)
+        return refusal
 
 
 class Visitors:
@@ -124,6 +143,14 @@ class Visitors:
             )
         return self._without_key(scope, headers)
 
+    def name(self, headers: dict[str, str]) -> str:
+        """The name of the caller's key, which is no secret: its place in PROXY_API_KEY; empty without a right one."""
+        for given in filter(None, _given(headers)):
+            for place, key in enumerate(self._keys, 1):
+                if hmac.compare_digest(given.encode("latin-1", "replace"), key):
+                    return f"key {place}"
+        return ""
+
     def _is_local(self, scope: Any) -> bool:
         server = scope.get("server") or ("", None)
         return self._published_on_loopback or not server[1] or is_loopback(server[0])
@@ -140,8 +167,7 @@ class Visitors:
     def _without_key(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
         if not self._keys or scope["path"] in OPEN_PATHS or scope["method"] == "HEAD":
             return None
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = [token.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", "").strip()]
+        given = _given(headers)
         if any(self._is_key(key) for key in given if key):
             return None
         said = "The key is not one of this proxy's" if any(given) else "This proxy needs a key"
@@ -162,6 +188,21 @@ def _tagged(send: Send, report: Report) -> Send:
         await send(message)
 
     return tagged
+
+
+def _given(headers: dict[str, str]) -> list[str]:
+    """The keys that a request brings; empty where it brings none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return [token.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", "").strip()]
+
+
+def _address(scope: Any) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _session(headers: dict[str, str]) -> str:
+    return next((said for name in _SESSION_HEADERS if (said := headers.get(name))), "")
 
 
 def _request_id(scope: Any) -> str:

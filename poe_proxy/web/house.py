@@ -12,6 +12,7 @@ from starlette.requests import Request as WebRequest
 from poe_proxy.call import Patience
 from poe_proxy.canonical.report import Report
 from poe_proxy.exchange import Exchange
+from poe_proxy.ledger.ledger import Ledger
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.poe.client import PoeClient
@@ -31,6 +32,7 @@ class House:
     upkeep: Upkeep
     closing: Closing
     metrics: Metrics
+    ledger: Ledger
     exchange: Exchange
 
     @staticmethod
@@ -54,24 +56,29 @@ def report_of(request: WebRequest) -> Report:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics) -> AsyncIterator[House]:
-    """The house, with its pool of connections and its upkeep running."""
+async def opened(
+    settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics, ledger: Ledger
+) -> AsyncIterator[House]:
+    """The house, with its pool of connections, its upkeep and its ledger running."""
     transport = SharedTransport(settings.poe_connections, proxy=way_to(settings))
     poe = PoeClient(settings.poe_base_url, settings.poe_api_key, transport)
     means = Means(time.monotonic, random.random, settings.retry_budget_s, Memory(time.monotonic))
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)
     closing.listen()
-    chores = asyncio.create_task(upkeep.run(poe))
-    chores.add_done_callback(_told)
+    chores = [asyncio.create_task(upkeep.run(poe), name="upkeep"), asyncio.create_task(ledger.run(poe), name="ledger")]
+    for chore in chores:
+        chore.add_done_callback(_told)
     try:
-        yield House(settings, upkeep, closing, metrics, Exchange(poe, means, patience, asyncio.sleep))
+        yield House(settings, upkeep, closing, metrics, ledger, Exchange(poe, means, patience, asyncio.sleep))
     finally:
-        chores.cancel()
-        await asyncio.wait([chores])
+        for chore in chores:
+            chore.cancel()
+        await asyncio.wait(chores)
+        await ledger.close()
         await transport.shut()
 
 
-def _told(chores: asyncio.Task[None]) -> None:
-    """Upkeep runs until it is cancelled; were it to fail, models and key would grow old in silence."""
-    if not chores.cancelled() and (error := chores.exception()) is not None:
-        log.crash(error, "upkeep")
+def _told(chore: asyncio.Task[None]) -> None:
+    """These run until they are cancelled; were one to fail, models would grow old, or points be lost, in silence."""
+    if not chore.cancelled() and (error := chore.exception()) is not None:
+        log.crash(error, chore.get_name())
