@@ -11,6 +11,7 @@ import pytest
 from openai import OpenAI
 
 import poe_sim
+from tests import services
 from tests.running import Proxy, running_proxy
 from tests.talk import reset
 
@@ -77,3 +78,9 @@ def client(proxy: Proxy) -> Iterator[OpenAI]:
     """The official SDK pointed at ``proxy``, without retries of its own."""
     with proxy.openai() as sdk:
         yield sdk
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly which servers were missing, so that nobody takes a skipped test for one that passed."""
+    for service, cure in services.missing.items():
+        terminalreporter.write_line(f"SKIPPED: tests that need a real {service}: {cure}", red=True, bold=True)

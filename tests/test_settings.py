@@ -34,6 +34,8 @@ DEFAULTS: Mapping[str, Any] = {
     "BODY_TIMEOUT_S": 30,
     "SHUTDOWN_GRACE_S": 30,
     "MAX_BODY_MB": 32,
+    "DATABASE_URL": "",
+    "LEDGER_DAYS": 90,
 }
 ALIASES = {"POE_TOKEN": "POE_API_KEY", "POE_API_BASE": "POE_BASE_URL", "LITELLM_MASTER_KEY": "PROXY_API_KEY"}
 
@@ -189,6 +191,7 @@ def test_all_faults_are_told_at_once_by_name_and_value() -> None:
         ("BODY_TIMEOUT_S", "0"),
         ("SHUTDOWN_GRACE_S", "-0.1"),
         ("MAX_BODY_MB", "0"),
+        ("LEDGER_DAYS", "-1"),
         ("POE_BASE_URL", "ftp://api.poe.com"),
         ("POE_BASE_URL", "https://"),
     ],

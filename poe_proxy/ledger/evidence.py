@@ -13,12 +13,13 @@ from poe_proxy.canonical.history import HistoryRow
 WINDOW_S = 2.0  # Poe fact: rows bear the time at which the call arrived, within about a second
 PATIENCE_S = 30.0
 """The age of a claim at which evidence that speaks against a row no longer forbids it."""
-_RUNNING_YET_FINAL = 8.0  # rows become final after the answer's end, so the row of a running answer is not
+_RUNNING_YET_FINAL = 17.0  # rows become final after the answer's end, so the row of a running answer is not
 _WITHOUT_TOKENS = 15.0
 _OTHER_TOKENS = 25.0
 _OTHER_KEY = 20.0
 _UNUSUAL_LAG_S = 0.1
 _MAD_TO_SIGMA = 1.5
+_FEWEST_PAIRS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,16 @@ class Relation:
 
     slope: float = 1.0
     shift: float = 0.0
-    spread: float = 3.0
-    share: float = 0.15
+    spread: float = 30.0
+    share: float = 0.2
 
     def distance(self, told: int, counted: int) -> float:
         """How far off ``counted`` is, in spreads."""
         return (counted - self.slope * told - self.shift) / max(self.spread, self.share * counted)
 
+
+_FIRST_GUESS = Relation(spread=3.0, share=0.15)
+"""Good enough to pair most of many calls rightly, so that the real relation can be learnt from them."""
 
 Pair = tuple[Claim, HistoryRow]
 
@@ -161,6 +165,11 @@ def proves(claim: Claim, row: HistoryRow) -> bool:
     return row.points is not None and agrees(claim.tokens, row)
 
 
+def guesser(experience: Experience, key: str | None) -> Judge:
+    """A judge who pairs as well as it goes before anything is learnt; what he pairs is not settled by that."""
+    return Judge(_lag(list(experience.lags)), _FIRST_GUESS, _FIRST_GUESS, key)
+
+
 def judge(model: str, likely: Sequence[Pair], experience: Experience, key: str | None) -> Judge:
     """A judge who has learnt from ``likely`` pairs of this model and from experience."""
     lags = [*experience.lags, *(row.created - claim.sent for claim, row in likely if proves(claim, row))]
@@ -185,8 +194,11 @@ def _lag(lags: Sequence[float]) -> Lag:
 
 
 def relation(pairs: Sequence[tuple[int, int]]) -> Relation:
-    """The straight line through most of ``pairs`` (told, counted); the fewer there are, the wider it spreads."""
-    if len(pairs) < 4:
+    """The straight line through most of ``pairs`` (told, counted); the fewer there are, the wider it spreads.
+
+    Some pairs may be wrong. So that half of them being right by chance is not taken for a rule, nearly all must be near.
+    """
+    if len(pairs) < _FEWEST_PAIRS:
         return Relation()
     pairs = sorted(pairs)
     half = len(pairs) // 2
@@ -194,9 +206,11 @@ def relation(pairs: Sequence[tuple[int, int]]) -> Relation:
     slope = median((high[1] - low[1]) / (high[0] - low[0]) for low, high in steps) if steps else 1.0
     shift = median(counted - slope * told for told, counted in pairs)
     off = [(abs(counted - slope * told - shift), counted) for told, counted in pairs]
-    spread = _MAD_TO_SIGMA * median(away for away, _ in off)
-    share = _MAD_TO_SIGMA * median(away / max(counted, 1) for away, counted in off)
-    return Relation(slope, shift, max(0.3 * (1 + 4 / len(pairs)), spread), share)
+    nearly_all = int(len(off) * 0.8)
+    spread = sorted(away for away, _ in off)[nearly_all]
+    share = sorted(away / max(counted, 1) for away, counted in off)[nearly_all]
+    doubt = 1 + 4 / len(pairs)
+    return Relation(slope, shift, max(0.3, spread) * doubt, share * doubt)
 
 
 def _huber(spreads: float) -> float:

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from poe_proxy.canonical.history import HistoryRow
-from poe_proxy.ledger.evidence import WINDOW_S, Claim, Experience, Judge, Pair, judge, proves
+from poe_proxy.ledger.evidence import WINDOW_S, Claim, Experience, Judge, Pair, guesser, judge, proves
 from poe_proxy.ledger.matching import Matching
 
-MARGIN = 12.0
+MARGIN = 14.0
 """How much worse the next best must be: 400 times less likely."""
 ABSENT_S = 3.0
 """Rows appear at once: a call that was not answered and has none after this time was not charged."""
+_ROUNDS = 2
 _SURE_ALONE = 40.0
-_RUNNING_ALONE = 6.0
+_RUNNING_ALONE = 17.0
 _UNANSWERED_ALONE = 3.0
-_UNEXPLAINED = 14.0  # a row of our own key that no call of ours explains
+_UNEXPLAINED = 17.0  # a row of our own key that no call of ours explains
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +101,21 @@ class _Table:
         return found
 
     def decide(self, experience: Experience, key: str | None) -> list[_Decided]:
-        """Match twice: the first round teaches how this model's estimates become counts."""
+        """Match, learn from the pairs how this model's estimates become counts, and match again; then decide."""
         if not any(self._near):
             return [_Decided(claim, None, _is_free(claim)) for claim in self._claims]
-        first = self._matched(judge(self._model, (), experience, key))
-        likely = [
+        matching = self._matched(guesser(experience, key))
+        for _ in range(_ROUNDS if any(not claim.exact for claim in self._claims) else 1):
+            likely = self._likely(matching)
+            matching = self._matched(judge(self._model, likely, experience, key))
+        return [self._decided(number, matching) for number in range(len(self._claims))]
+
+    def _likely(self, matching: Matching) -> list[Pair]:
+        return [
             (claim, self._rows[column])
-            for claim, column in zip(self._claims, first.column, strict=True)
+            for claim, column in zip(self._claims, matching.column, strict=True)
             if column >= 0 and not claim.running and self._rows[column].points is not None
         ]
-        matching = self._matched(judge(self._model, likely, experience, key))
-        return [self._decided(number, matching) for number in range(len(self._claims))]
 
     def _matched(self, judge: Judge) -> Matching:
         costs = [self._costs(claim, near, judge) for claim, near in zip(self._claims, self._near, strict=True)]

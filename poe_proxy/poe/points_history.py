@@ -40,7 +40,7 @@ async def points_history(
         page, has_more = await _page(poe, after, timeout_s)
         new = [row for row in page if row.id not in rows]
         rows.update((row.id, row) for row in new)
-        if not has_more or not new or max(row.created for row in new) < since:
+        if not has_more or not new or page[-1].created < since:
             break
         after = page[-1].id
     return [row for row in rows.values() if row.created >= since]
