@@ -28,7 +28,7 @@ class Postgres:
 
     def new_database(self, name: str) -> str:
         """The URL of an empty database."""
-        subprocess.run([self.bin / "createdb", f"--maintenance-db={self.url}", name], check=True, timeout=60)
+        subprocess.run([str(self.bin / "createdb"), f"--maintenance-db={self.url}", name], check=True, timeout=60)
         return self.url.replace("/postgres?", f"/{name}?")
 
 
@@ -40,14 +40,26 @@ def running_postgres() -> Iterator[Postgres]:
     binaries = Path(program("postgresql", "initdb", "postgresql")).resolve().parent
     folder, port = Path(tempfile.mkdtemp(prefix="poe-proxy-postgres-")), free_port()
     owner = _somebody(folder)
-    run = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **owner}
+    run: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **owner}
     try:
-        init = [binaries / "initdb", "-D", folder / "data", "-U", "poe", "--auth=trust", "-E", "UTF8", "--no-sync"]
+        init = [
+            str(binaries / "initdb"),
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "poe",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]
         subprocess.run(init, check=True, timeout=120, **run)
         options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-        server = subprocess.Popen([binaries / "postgres", "-D", folder / "data", "-p", str(port), *options], **run)
+        server = subprocess.Popen(
+            [str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options], **run
+        )
         try:
-            ready = [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
+            ready = [str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-q"]
             eventually(lambda: subprocess.run(ready, check=False).returncode == 0, 60)
             yield Postgres(f"postgres://poe@127.0.0.1:{port}/postgres?sslmode=disable", binaries)
         finally:

@@ -4,7 +4,7 @@ It judges one pair at a time, by time, tokens and key name, with what earlier pa
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -170,19 +170,50 @@ def guesser(experience: Experience, key: str | None) -> Judge:
     return Judge(_lag(list(experience.lags)), _FIRST_GUESS, _FIRST_GUESS, key)
 
 
-def judge(model: str, likely: Sequence[Pair], experience: Experience, key: str | None) -> Judge:
-    """A judge who has learnt from ``likely`` pairs of this model and from experience."""
-    lags = [*experience.lags, *(row.created - claim.sent for claim, row in likely if proves(claim, row))]
-    told = [pair for pair in (*experience.pairs.get(model, ()), *likely) if not pair[0].exact]
-    prompts = [
-        (claim.tokens.prompt, row.tokens_in) for claim, row in told if claim.tokens and row.tokens_in is not None
-    ]
-    completions = [
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What pairs that are likely teach of estimated tokens: by model, and ``of_all`` for models with too few."""
+
+    prompts: Mapping[str, Relation]
+    completions: Mapping[str, Relation]
+    of_all: tuple[Relation, Relation]
+    lag: Lag
+
+
+def lesson(likely: Iterable[Pair], experience: Experience) -> Lesson:
+    """Learn from ``likely`` pairs and from experience."""
+    told: dict[str, list[Pair]] = defaultdict(list)
+    lags = list(experience.lags)
+    for claim, row in [*(pair for pairs in experience.pairs.values() for pair in pairs), *likely]:
+        if not claim.exact:
+            told[claim.model].append((claim, row))
+        elif proves(claim, row):
+            lags.append(row.created - claim.sent)
+    everything = [pair for pairs in told.values() for pair in pairs]
+    return Lesson(
+        {model: relation(_prompts(pairs)) for model, pairs in told.items() if len(pairs) >= _FEWEST_PAIRS},
+        {model: relation(_completions(pairs)) for model, pairs in told.items() if len(pairs) >= _FEWEST_PAIRS},
+        (relation(_prompts(everything)), relation(_completions(everything))),
+        _lag(lags),
+    )
+
+
+def judge(model: str, learnt: Lesson, key: str | None) -> Judge:
+    """A judge of this model's pairs who has learnt that lesson."""
+    prompt, completion = learnt.of_all
+    return Judge(learnt.lag, learnt.prompts.get(model, prompt), learnt.completions.get(model, completion), key)
+
+
+def _prompts(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
+    return [(claim.tokens.prompt, row.tokens_in) for claim, row in pairs if claim.tokens and row.tokens_in is not None]
+
+
+def _completions(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
+    return [
         (claim.tokens.completion, row.tokens_out)
-        for claim, row in told
+        for claim, row in pairs
         if claim.tokens and claim.tokens.completion and row.tokens_out is not None
     ]
-    return Judge(_lag(lags), relation(prompts), relation(completions), key)
 
 
 def _lag(lags: Sequence[float]) -> Lag:
@@ -196,7 +227,7 @@ def _lag(lags: Sequence[float]) -> Lag:
 def relation(pairs: Sequence[tuple[int, int]]) -> Relation:
     """The straight line through most of ``pairs`` (told, counted); the fewer there are, the wider it spreads.
 
-    Some pairs may be wrong. So that half of them being right by chance is not taken for a rule, nearly all must be near.
+    Some pairs may be wrong. Nearly all must be near the line, lest some that are so by chance be taken for a rule.
     """
     if len(pairs) < _FEWEST_PAIRS:
         return Relation()

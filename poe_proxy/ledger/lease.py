@@ -21,7 +21,7 @@ class Lease:
         self._until = 0.0
         self._refused = False
         self._is_new = False
-        self.alone = alone
+        self._alone = alone
 
     async def held(self) -> bool:
         """Whether this process settles now. While the database cannot be asked, only one that is alone may."""
@@ -30,10 +30,10 @@ class Lease:
             return True
         try:
             if self._writer.store is None or not self._writer.opened.is_set():
-                return self.alone
+                return self._alone
             granted = await self._writer.store.lease(self._holder, now, now + _LEASE_S)
         except StoreError:
-            return now < self._until or (self.alone and not self._refused)
+            return now < self._until or (self._alone and not self._refused)
         self._refused = not granted
         self._is_new = self._is_new or (granted and now >= self._until)
         self._until = now + _LEASE_S if granted else 0.0
@@ -73,9 +73,11 @@ class Lease:
         return found
 
     async def release(self) -> None:
-        """Let another process take over at once."""
-        if self._until and self._writer.store is not None:
-            try:
-                await self._writer.store.release(self._holder)
-            except StoreError:
-                return
+        """Let another process take over."""
+        if not self._until or self._writer.store is None:
+            return
+        self._until = 0.0
+        try:
+            await self._writer.store.release(self._holder)
+        except StoreError:
+            return  # then it ends by itself

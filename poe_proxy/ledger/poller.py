@@ -25,7 +25,7 @@ OPEN_S = 300.0
 _LEAST_GAP_S = 0.25
 _BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
 _REMEMBERED_S = 900.0
-_WATCH_S, _OTHERS_S = 0.5, 2.0
+_WATCH_S = 0.5
 
 History = Callable[[float, Callable[[], Awaitable[None]]], Awaitable[list[HistoryRow]]]
 """Rows since a time (Unix seconds on Poe's clock), newest first; the callback is awaited before each call."""
@@ -57,6 +57,7 @@ class Poller:
         self._fault = ""
         self._failures = 0
         self._watching = False
+        self._inherits = False
 
     def expect(self, case: Case) -> None:
         """A request was answered: look for its row soon."""
@@ -68,6 +69,7 @@ class Poller:
 
     def look(self) -> None:
         """Look at once: there may be rows that an earlier start left open."""
+        self._inherits = True
         self._due = 0.0
         self._news.set()
 
@@ -90,6 +92,8 @@ class Poller:
                 wait_s = self._failed(type(error).__name__, None)
             self._give_up()
             self._plan()
+            if self._due == float("inf"):
+                await self._lease.release()  # others may have something open
             await self._means.sleep(wait_s)
 
     async def _until_due(self) -> None:
@@ -102,13 +106,11 @@ class Poller:
                 return
 
     def _plan(self) -> None:
-        """When to look next: for own rows as they age, and now and then for those of other processes."""
+        """When to look next: for rows as they age, or for what the process that settles found."""
         now = self._means.wall()
         looks = [next_look(case.answered_at, now) for case in self._cases.answered() if case.answered_at is not None]
-        if self._watching and looks:
+        if self._watching and (looks or self._inherits):
             looks.append(now + _WATCH_S)
-        if self._watching or not self._lease.alone:
-            looks.append(now + _OTHERS_S)
         self._due = min(looks, default=float("inf"))
 
     async def _round(self) -> float:
@@ -134,6 +136,7 @@ class Poller:
         self._used.update(dict.fromkeys(await self._lease.taken(now - _REMEMBERED_S), now))
         for row in await self._lease.others(now - OPEN_S):
             self._cases.adopt(row)
+        self._inherits = False
 
     def _listen(self, cases: Sequence[Case]) -> None:
         heard: list[Sent] = [case.report.sent[-1] for case in cases[-64:] if case.report.sent]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from poe_proxy.canonical.history import HistoryRow
-from poe_proxy.ledger.evidence import WINDOW_S, Claim, Experience, Judge, Pair, guesser, judge, proves
+from poe_proxy.ledger.evidence import WINDOW_S, Claim, Experience, Judge, Pair, guesser, judge, lesson, proves
 from poe_proxy.ledger.matching import Matching
 
 MARGIN = 14.0
@@ -22,6 +22,7 @@ _SURE_ALONE = 40.0
 _RUNNING_ALONE = 17.0
 _UNANSWERED_ALONE = 3.0
 _UNEXPLAINED = 17.0  # a row of our own key that no call of ours explains
+_UNEXPLAINED_UNNAMED = 12.0  # others who call the same model within a second are rare
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,13 @@ def settle(claims: Iterable[Claim], rows: Iterable[HistoryRow], experience: Expe
             rows_of[row.model.casefold()].append(row)
     tables = [_Table(model, own, rows_of.get(model, [])) for model, own in claims_of.items()]
     key = experience.key(name for table in tables for name in table.only_names())
-    return _verdicts(decided for table in tables for decided in table.decide(experience, key))
+    for table in tables:
+        table.match(guesser(experience, key))
+    for _ in range(_ROUNDS):
+        learnt = lesson([pair for table in tables for pair in table.likely()], experience)
+        for table in tables:
+            table.match(judge(table.model, learnt, key))
+    return _verdicts(decided for table in tables for decided in table.decided())
 
 
 def _by_model(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
@@ -79,7 +86,8 @@ class _Table:
     """The claims and rows of one model."""
 
     def __init__(self, model: str, claims: list[Claim], rows: list[HistoryRow]) -> None:
-        self._model = model
+        self.model = model
+        self._matching = Matching((), ())
         self._claims = claims
         self._rows = sorted(rows, key=lambda row: row.created)
         self._of_request: dict[str, set[int]] = defaultdict(set)
@@ -100,26 +108,22 @@ class _Table:
                 found.extend(names)
         return found
 
-    def decide(self, experience: Experience, key: str | None) -> list[_Decided]:
-        """Match, learn from the pairs how this model's estimates become counts, and match again; then decide."""
-        if not any(self._near):
-            return [_Decided(claim, None, _is_free(claim)) for claim in self._claims]
-        matching = self._matched(guesser(experience, key))
-        for _ in range(_ROUNDS if any(not claim.exact for claim in self._claims) else 1):
-            likely = self._likely(matching)
-            matching = self._matched(judge(self._model, likely, experience, key))
-        return [self._decided(number, matching) for number in range(len(self._claims))]
+    def match(self, judge: Judge) -> None:
+        """Match all claims with rows, as ``judge`` sees them."""
+        costs = [self._costs(claim, near, judge) for claim, near in zip(self._claims, self._near, strict=True)]
+        self._matching = Matching(costs, [_alone(claim) + _UNEXPLAINED for claim in self._claims])
 
-    def _likely(self, matching: Matching) -> list[Pair]:
+    def likely(self) -> list[Pair]:
+        """The pairs of the last match that say something."""
         return [
             (claim, self._rows[column])
-            for claim, column in zip(self._claims, matching.column, strict=True)
+            for claim, column in zip(self._claims, self._matching.column, strict=True)
             if column >= 0 and not claim.running and self._rows[column].points is not None
         ]
 
-    def _matched(self, judge: Judge) -> Matching:
-        costs = [self._costs(claim, near, judge) for claim, near in zip(self._claims, self._near, strict=True)]
-        return Matching(costs, [_alone(claim) + _UNEXPLAINED for claim in self._claims])
+    def decided(self) -> list[_Decided]:
+        """What the last match makes certain."""
+        return [self._decided(number) for number in range(len(self._claims))]
 
     def _costs(self, claim: Claim, near: range, judge: Judge) -> dict[int, float]:
         costs, proofs = {}, {}
@@ -127,19 +131,18 @@ class _Table:
             row = self._rows[place]
             cost = judge.cost(claim, row)
             if cost is not None:
-                explained = judge.key is not None and row.key_name == judge.key
-                costs[place] = cost + (0.0 if explained else _UNEXPLAINED)
+                costs[place] = cost + _UNEXPLAINED - _unexplained(row, judge.key)
                 if proves(claim, row):
                     proofs[place] = costs[place]
         return proofs or costs
 
-    def _decided(self, number: int, matching: Matching) -> _Decided:
-        claim, column = self._claims[number], matching.column[number]
+    def _decided(self, number: int) -> _Decided:
+        claim, column = self._claims[number], self._matching.column[number]
         row = self._rows[column] if column >= 0 else None
         if claim.running or (row is None and not _is_free(claim)) or (row is not None and row.points is None):
             return _Decided(claim, None, certain=False)
         points = self._points(column, claim)
-        slack = matching.slack(
+        slack = self._matching.slack(
             number,
             lambda other: self._points(other, claim) != points,
             fixed=self._of_request[claim.request] - {number},
@@ -151,6 +154,13 @@ class _Table:
         if column >= 0:
             return self._rows[column].points
         return None if claim.sure else 0
+
+
+def _unexplained(row: HistoryRow, key: str | None) -> float:
+    """What it costs to leave a row unexplained: much if it is of our key, nothing if it is of another."""
+    if key is None or row.key_name is None:
+        return _UNEXPLAINED_UNNAMED
+    return _UNEXPLAINED if row.key_name == key else 0.0
 
 
 def _alone(claim: Claim) -> float:

@@ -78,11 +78,11 @@ class Writer:
         await self._sleep(_START_S)
         await self._open()
         while True:
+            self._news.clear()
             while self._new or self._settled:
                 await self._until_done(self._write)
             self._idle.set()
             await self._prune()
-            self._news.clear()
             await self._waited()
             await self._sleep(_GATHER_S)
 
