@@ -1,6 +1,7 @@
 """One call to Poe as events: an error, a whole answer or a stream, whatever was asked for. It never repeats a call."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import TypeVar
 
 from poe_proxy.canonical.errors import Garbled, Misdirected, ProxyError, TimedOut
 from poe_proxy.canonical.events import Event
-from poe_proxy.canonical.report import Report
+from poe_proxy.canonical.report import Report, Sent
 from poe_proxy.poe.client import Answered, PoeClient
 from poe_proxy.policy.attempts import Attempt
 from poe_proxy.wire.openai_chat import answer as chat_answer
@@ -42,14 +43,21 @@ async def call(
     patience: Patience,
     clock: Callable[[], float],
     heard: Callable[[int, Mapping[str, str]], None],
+    wall: Callable[[], float] = time.time,
 ) -> AsyncGenerator[list[Event]]:
     """Yield the answer's events as they come; ``heard`` is told status and headers as soon as they are there.
 
+    ``clock`` counts seconds, ``wall`` tells Unix seconds: when the call was sent is noted in ``report``.
     Raises ProxyError where Poe answers with an error, or not properly.
     """
     idle_s = patience.stream_idle_s if attempt.body["stream"] else patience.answer_s
-    async with poe.chat(encode(attempt.body), idle_s=idle_s, fresh=attempt.fresh) as answered:
+    data = encode(attempt.body)
+    sent = Sent(str(attempt.body["model"]), wall())
+    report.sent.append(sent)
+    async with poe.chat(data, idle_s=idle_s, fresh=attempt.fresh) as answered:
         heard(answered.status, answered.headers)
+        sent.answered_at, sent.status = wall(), answered.status
+        sent.date, sent.poe_id = answered.headers.get("date", ""), answered.headers.get("x-request-id", "")
         if not 200 <= answered.status < 300:
             raise await _error(poe, answered)
         if not await _in_time(answered.is_stream(), patience):

@@ -14,7 +14,7 @@ from poe_proxy.call import TOO_SLOW, Patience, call
 from poe_proxy.canonical.answer import Answer, fold
 from poe_proxy.canonical.card import ModelCard
 from poe_proxy.canonical.errors import PoeError, ProxyError, TimedOut, Unanswered
-from poe_proxy.canonical.events import CONTENT, Event, Failed, Used
+from poe_proxy.canonical.events import CONTENT, Event, Failed, Started, Used
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
@@ -28,6 +28,7 @@ from poe_proxy.policy.thinking import ThinkingOut
 from poe_proxy.wire.openai_chat.request import build
 
 _WORTH_A_NOTE_S = 0.1
+_ID_KEPT = 64  # enough to tell the form of an answer's id
 
 
 class Stage(Protocol):
@@ -145,9 +146,13 @@ def _note(events: list[Event], report: Report, clock: Callable[[], float]) -> No
     for event in events:
         if isinstance(event, Used):
             report.usage = event.usage
+        elif isinstance(event, Started) and report.sent:
+            report.sent[-1].answer_id = event.id[:_ID_KEPT]
 
 
 def _note_error(error: ProxyError, attempt: Attempt, report: Report) -> None:
+    if report.sent:
+        report.sent[-1].failure = type(error).__name__
     status = f" {error.poe_status}" if isinstance(error, PoeError) else ""
     detail = f" ({error.detail})" if error.detail else ""
     charged = ", maybe charged" if isinstance(error, Unanswered) else ""

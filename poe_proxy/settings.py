@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
@@ -33,6 +33,17 @@ _STEPS = dict.fromkeys(pairwise(_ROWS), 1) | {(after, before): -1 for before, af
 _RATE = re.compile(r"(\d{1,6})\s*(/|per)\s*([1-9]\d{0,2})?\s*(second|minute|hour|day)s?", re.IGNORECASE)
 _MAX_RATE = 100_000
 UNIX_SOCKET = "unix"
+
+
+_POSTGRESQL, _SQLITE = "postgresql+asyncpg", "sqlite+aiosqlite"
+_DRIVERS = {
+    "postgres": _POSTGRESQL,
+    "postgresql": _POSTGRESQL,
+    _POSTGRESQL: _POSTGRESQL,
+    "sqlite": _SQLITE,
+    _SQLITE: _SQLITE,
+}
+_LIBPQ = {"sslmode": "ssl"}
 
 
 class SettingsError(Exception):
@@ -97,6 +108,8 @@ class Settings(BaseSettings):
     points_cutoff: Points = Field(0, validation_alias="POINTS_CUTOFF")
     points_per_message_warn: Points = Field(5000, validation_alias="POINTS_PER_MESSAGE_WARN")
     max_points_per_message: Points = Field(0, validation_alias="MAX_POINTS_PER_MESSAGE")
+    database_url: str = Field("", validation_alias="DATABASE_URL", repr=False)
+    ledger_days: Annotated[int, Field(ge=0, le=36500)] = Field(90, validation_alias="LEDGER_DAYS")
 
     @field_validator("log_level", "log_format", "footer", "clip", mode="before")
     @classmethod
@@ -118,6 +131,16 @@ class Settings(BaseSettings):
         if fault := _fault_of_url(url.strip()):
             raise ValueError(fault)
         return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _async_driver(cls, url: str) -> str:
+        """Plain forms, as other programs write them, completed."""
+        scheme, separator, rest = url.strip().partition("://")
+        driver = _DRIVERS.get(scheme.lower())
+        if not url or (driver and separator and rest.strip("/")):
+            return f"{driver}://{_as_asyncpg(rest) if driver == _POSTGRESQL else rest}" if url else ""
+        raise ValueError("must be a URL like sqlite:///data/ledger.sqlite3 or postgresql://user:password@host/database")
 
     @field_validator("proxy_api_key", mode="after")
     @classmethod
@@ -157,6 +180,11 @@ class Settings(BaseSettings):
                     f"must be addresses or networks like 10.0.0.5, 172.16.0.0/12, or unix; {proxy!r} is none"
                 ) from None
         return proxies
+
+    @property
+    def database(self) -> str | Path:
+        """Where the ledger is: a URL, or the file of its SQLite database."""
+        return self.database_url or self.data_dir / "ledger.sqlite3"
 
     @property
     def bound_to_loopback(self) -> bool:
@@ -218,6 +246,13 @@ def _is_redis(url: str) -> bool:
         return len(parts.path) > 1
     database = parts.path.strip("/")
     return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (not database or database.isdecimal())
+
+
+def _as_asyncpg(rest: str) -> str:
+    """The part after ``://`` without what only PostgreSQL's own library understands."""
+    address, mark, query = rest.partition("?")
+    kept = [(_LIBPQ.get(name, name), value) for name, value in parse_qsl(query) if name != "channel_binding"]
+    return f"{address}?{urlencode(kept)}" if mark and kept else address
 
 
 def _weakness(key: str) -> str | None:

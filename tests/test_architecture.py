@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = (
     {"canonical", "sse"},
     {"policy", "poe", "files", "wire", "observe", "settings", "tokens"},
-    {"call", "clipper", "limits", "upkeep"},
+    {"call", "clipper", "limits", "upkeep", "ledger"},
     {"exchange"},
     {"web"},
     {"cli"},
@@ -34,6 +34,7 @@ HOMES: Mapping[str, set[str]] = {
     "rich": {"cli"},
     "yaml": {"files"},
     "structlog": {"observe"},
+    "sqlalchemy": {"ledger/store"},
     "prometheus_client": {"observe"},
     "limits": {"limits"},
     "redis": {"limits"},
@@ -136,6 +137,14 @@ def test_the_ground_is_the_standard_library_alone() -> None:
 def test_pure_rooms_do_no_io_and_know_no_clock() -> None:
     pure = (found for found in FOREIGN if found.home_room in PURE)
     assert faults(found for found in pure if found.package in IO_AND_CHANCE) == []
+
+
+@pytest.mark.parametrize("module", ["settle", "claims", "evidence", "matching", "poe_clock", "pace", "reports", "row"])
+def test_what_settles_points_is_pure_too(module: str) -> None:
+    pure = (found for found in FOREIGN if found.home == f"ledger/{module}")
+    assert faults(found for found in pure if found.package in IO_AND_CHANCE) == []
+    of_the_house = {found.room for found in OURS if found.home == f"ledger/{module}" and found.room}
+    assert of_the_house <= {"canonical", "ledger"}
 
 
 @pytest.mark.parametrize("package", HOMES)

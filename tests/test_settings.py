@@ -53,6 +53,8 @@ DEFAULTS: Mapping[str, Any] = {
     "POINTS_CUTOFF": 0,
     "POINTS_PER_MESSAGE_WARN": 5000,
     "MAX_POINTS_PER_MESSAGE": 0,
+    "DATABASE_URL": "",
+    "LEDGER_DAYS": 90,
 }
 ALIASES = {"POE_TOKEN": "POE_API_KEY", "POE_API_BASE": "POE_BASE_URL", "LITELLM_MASTER_KEY": "PROXY_API_KEY"}
 ALIASES["WEB_CONCURRENCY"] = "WORKERS"  # uvicorn's own name for it
@@ -238,6 +240,7 @@ def test_all_faults_are_told_at_once_by_name_and_value() -> None:
         ("BODY_TIMEOUT_S", "0"),
         ("SHUTDOWN_GRACE_S", "-0.1"),
         ("MAX_BODY_MB", "0"),
+        ("LEDGER_DAYS", "-1"),
         ("POE_BASE_URL", "ftp://api.poe.com"),
         ("POE_BASE_URL", "https://"),
     ],

@@ -33,6 +33,7 @@ ProxyError
 │   ├── Garbled               502     what came back is not what Poe speaks
 │   └── Misdirected           502     a redirect or the like: somebody else than Poe answers
 ├── ShuttingDown              503
+├── Unavailable               503     a part of the proxy that answers do not need
 └── Internal                  500
 """
 
@@ -254,6 +255,12 @@ class ShuttingDown(ProxyError):
     status = 503
     type = "server_error"
     default_code = "shutting_down"
+
+
+class Unavailable(ProxyError):
+    status = 503
+    type = "server_error"
+    default_code = "unavailable"
 
 
 class Internal(ProxyError):

@@ -1,9 +1,23 @@
-"""What became of one request: the facts that the log, the metrics and (later) the ledger are written from."""
+"""What became of one request: the facts that the log, the metrics and the ledger are written from."""
 
 from dataclasses import dataclass, field
 
 from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.usage import Usage
+
+
+@dataclass(slots=True)
+class Sent:
+    """One call to Poe for a request. Times are Unix seconds; an empty text or 0 means that Poe did not say."""
+
+    model: str
+    sent_at: float
+    answered_at: float | None = None  # when Poe's headers were here
+    status: int = 0
+    date: str = ""  # Poe's ``Date`` header, which tells how far our clocks are apart
+    poe_id: str = ""  # Poe's own ``x-request-id``
+    answer_id: str = ""  # the answer's ``id``, whose form tells which backend answered
+    failure: str = ""  # the class of the error that this call ended with before any content
 
 
 @dataclass(slots=True)
@@ -13,7 +27,11 @@ class Report:
     request_id: str
     route: str
     started: float
+    time: float = 0.0  # arrival, in Unix seconds
+    caller: str = ""  # the name of the key that the caller sent, never the key
     address: str = ""  # the caller's
+    session: str = ""  # as the client's own header names it
+    dialect: str = ""  # set for model calls, which are what the ledger keeps
     model: str = ""  # as asked for
     poe_model: str = ""  # as sent to Poe
     in_catalogue: bool = False  # whether that is a name of Poe's catalogue, and not one that a caller made up
@@ -22,6 +40,7 @@ class Report:
     outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown, paused (no model was asked)
     error: str = ""  # the error's class and code; its words may quote what the caller sent
     attempts: int = 0
+    sent: list[Sent] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     clipped: tuple[int, int] | None = None  # tokens before and after, where the conversation was too long
     usage: Usage | None = None

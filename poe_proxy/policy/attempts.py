@@ -29,6 +29,7 @@ from poe_proxy.canonical.errors import (
     StreamBroken,
     TimedOut,
     Unanswered,
+    Unavailable,
     Unfit,
 )
 from poe_proxy.canonical.json import Json
@@ -54,6 +55,7 @@ FINAL = (
     KeyRefused,
     TimedOut,
     ShuttingDown,
+    Unavailable,
     Internal,
 )
 _FIRST_WAIT_S = 0.25

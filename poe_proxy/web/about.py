@@ -22,6 +22,7 @@ async def root(request: WebRequest) -> Response:
             "endpoints": {
                 "POST /v1/chat/completions": "chat with any Poe model, streamed or not",
                 "GET /v1/models": "the models",
+                "GET /v1/usage": "what was spent: balance, points, by model and by key",
                 "GET /health": "alive",
                 "GET /ready": "ready, in words",
                 "GET /metrics": "Prometheus metrics",
@@ -47,6 +48,7 @@ async def ready(request: WebRequest) -> Response:
         "balance": state.balance,
         "limits": house.limits.words(),
     }
+    said |= house.ledger.readiness()
     return json_response(said, 200 if state.ready else 503)
 
 

@@ -1,6 +1,7 @@
 """The app: routes, error shapes and middleware put together. It decides nothing by itself."""
 
 import contextlib
+import multiprocessing
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi import FastAPI
@@ -11,11 +12,12 @@ from starlette.responses import Response
 
 from poe_proxy import __version__
 from poe_proxy.canonical.errors import CallerError, MethodNotAllowed, NotFound, ProxyError
+from poe_proxy.ledger.ledger import Ledger
 from poe_proxy.limits.limits import Limits
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import Settings
 from poe_proxy.upkeep import Upkeep
-from poe_proxy.web import about, chat, models
+from poe_proxy.web import about, chat, models, usage
 from poe_proxy.web.gate import Door, Gate
 from poe_proxy.web.house import opened, report_of
 from poe_proxy.web.lifeline import Closing
@@ -66,10 +68,11 @@ def create_app(settings: Settings) -> FastAPI:
     """The app for ``settings``. Raises ModelsFileError and SettingsError where it cannot be made."""
     upkeep, closing, metrics = Upkeep(settings), Closing(settings.shutdown_grace_s), Metrics()
     limits = Limits.of(settings)
+    ledger = Ledger(settings.database, keep_days=settings.ledger_days, alone=_is_alone(settings))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, upkeep, closing, metrics, limits) as house:
+        async with opened(settings, upkeep, closing, metrics, limits, ledger) as house:
             app.state.house = house
             yield
 
@@ -86,14 +89,20 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=list(_EXPOSED),
         )
-    app.add_middleware(Gate, metrics=metrics)
+    app.add_middleware(Gate, metrics=metrics, ledger=ledger)
     return app
+
+
+def _is_alone(settings: Settings) -> bool:
+    """Whether this is, as far as can be told, the only process that keeps this ledger."""
+    return multiprocessing.parent_process() is None and not settings.database_url.startswith("postgresql")
 
 
 def _add_routes(app: FastAPI) -> None:
     for prefix in ("/v1", ""):  # a base URL without /v1 is the commonest mistake, so it is none
         _route(app, f"{prefix}/chat/completions", chat.chat_completions, "POST", shown=bool(prefix))
         _route(app, f"{prefix}/models", models.list_models, "GET", shown=bool(prefix))
+        _route(app, f"{prefix}/usage", usage.usage, "GET", shown=bool(prefix))
         _route(app, f"{prefix}/models/{{model_id:path}}", models.get_model, "GET", shown=bool(prefix))
     for path, endpoint in (
         ("/", about.root),

@@ -35,6 +35,7 @@ async def chat_completions(web_request: WebRequest) -> Response:
     """Answer a chat completion, streamed or whole."""
     house, report = House.of(web_request), report_of(web_request)
     settings = house.settings
+    report.dialect = "openai_chat"
     try:
         data = await read_body(
             web_request.receive,
@@ -49,6 +50,7 @@ async def chat_completions(web_request: WebRequest) -> Response:
     report.model = request.model
     card = house.upkeep.resolve(request.model)
     report.poe_model, report.in_catalogue = card.poe_name, card.in_catalogue
+    house.ledger.begin(report)
     report.stream = _wants_stream(request, card, default=settings.stream_default)
     if guards.is_paused(house.upkeep.balance, settings.points_cutoff):
         return _paused(house, request, report)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, TooManyRequests, Unauthorized
 from poe_proxy.canonical.report import Report
+from poe_proxy.ledger.ledger import Ledger
 from poe_proxy.limits.inbound import Caller, Inbound, Standing
 from poe_proxy.limits.limits import name_of
 from poe_proxy.observe import log
@@ -31,16 +32,27 @@ _SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _CONTAINER_HOST = "host.docker.internal"
 MODEL_ROUTES = frozenset({"/v1/chat/completions"})
 """What RATE_LIMIT counts: listing models or counting tokens costs nothing, and agents do it dozens of times at once."""
-_ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/chat/completions"})
+_ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/usage", "/v1/chat/completions"})
+_SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "x-session-id")  # Claude Code's, Codex', and anybody's
 
 
 class Gate:
     """ASGI middleware around the whole app; the Report of a request is ``scope["state"]["report"]``."""
 
-    def __init__(self, app: Any, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        metrics: Metrics,
+        ledger: Ledger,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._app = app
         self._metrics = metrics
+        self._ledger = ledger
         self._clock = clock
+        self._wall = wall
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -52,6 +64,7 @@ class Gate:
 
     async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
         report = Report(_request_id(scope), _route(scope["path"]), self._clock())
+        report.time, report.address = self._wall(), _address(scope)
         scope.setdefault("state", {})["report"] = report
         tagged = _tagged(send, report)
         self._metrics.running.inc()
@@ -76,6 +89,8 @@ class Gate:
         if report.outcome == "ok" and report.status >= 400:
             report.outcome = "error" if report.status != 499 else "client_left"
         self._metrics.count(report)
+        if report.dialect:
+            self._ledger.take(report)
         if scope["path"] not in _QUIET_PATHS or report.status >= 400:
             log.write(report)
 
@@ -114,7 +129,11 @@ class Door:
     def _refusal(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
         if self._closing.begun:
             return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
-        return self._visitors.refusal(scope, headers)
+        refusal = self._visitors.refusal(scope, headers)
+        if refusal is None:
+            report = scope["state"]["report"]
+            report.caller, report.session = self._visitors.name(headers), _session(headers)
+        return refusal
 
     def _counted(self, report: Report, headers: dict[str, str]) -> list[Caller]:
         address = ("address", household(report.address))
@@ -150,6 +169,14 @@ class Visitors:
                 "Web pages of other origins may not use this proxy. Name the origin in CORS_ORIGINS to allow it."
             )
         return self._without_key(scope, headers)
+
+    def name(self, headers: dict[str, str]) -> str:
+        """The name of the caller's key, which is no secret: its place in PROXY_API_KEY; empty without a right one."""
+        for given in filter(None, _keys_given(headers)):
+            for place, key in enumerate(self._keys, 1):
+                if hmac.compare_digest(given.encode("latin-1", "replace"), key):
+                    return f"key {place}"
+        return ""
 
     def _is_local(self, scope: Any) -> bool:
         server = scope.get("server") or ("", None)
@@ -224,6 +251,15 @@ def _tagged(send: Send, report: Report) -> Send:
         await send(message)
 
     return tagged
+
+
+def _address(scope: Any) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _session(headers: dict[str, str]) -> str:
+    return next((said for name in _SESSION_HEADERS if (said := headers.get(name))), "")
 
 
 def _request_id(scope: Any) -> str:

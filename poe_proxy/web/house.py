@@ -13,6 +13,7 @@ from poe_proxy.call import Patience
 from poe_proxy.canonical.report import Report
 from poe_proxy.clipper import Clipper
 from poe_proxy.exchange import Exchange
+from poe_proxy.ledger.ledger import Ledger
 from poe_proxy.limits.limits import Limits
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
@@ -39,6 +40,7 @@ class House:
     closing: Closing
     metrics: Metrics
     limits: Limits
+    ledger: Ledger
     exchange: Exchange
     costs: Costs
 
@@ -64,29 +66,33 @@ def report_of(request: WebRequest) -> Report:
 
 @contextlib.asynccontextmanager
 async def opened(
-    settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics, limits: Limits
+    settings: Settings, upkeep: Upkeep, closing: Closing, metrics: Metrics, limits: Limits, ledger: Ledger
 ) -> AsyncIterator[House]:
-    """The house, with its pool of connections and its upkeep running."""
+    """The house, with its pool of connections, its upkeep and its ledger running."""
     transport = SharedTransport(settings.poe_connections, proxy=way_to(settings))
     poe = PoeClient(settings.poe_base_url, settings.poe_api_key, transport)
     means = Means(time.monotonic, random.random, settings.retry_budget_s, Memory(time.monotonic))
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)
-    settling = None  # the ledger, once there is one: until then a footer shows the estimate
-    costs = Costs(upkeep, settling, settings.footer_wait_s, settings.points_per_message_warn, time.monotonic)
+    costs = Costs(upkeep, ledger, settings.footer_wait_s, settings.points_per_message_warn, time.monotonic)
     clipper = Clipper(Tokens(), Factors(), on=settings.clip == "auto")
     closing.listen()
-    chores = [asyncio.create_task(upkeep.run(poe)), asyncio.create_task(_able_to_count(clipper))]
+    chores = [
+        asyncio.create_task(upkeep.run(poe), name="upkeep"),
+        asyncio.create_task(ledger.run(poe), name="ledger"),
+        asyncio.create_task(_able_to_count(clipper), name="tokens"),
+    ]
     for chore in chores:
         chore.add_done_callback(_told)
     try:
         async with limits.opened():
             exchange = Exchange(poe, means, patience, clipper, asyncio.sleep, limits.turns)
-            yield House(settings, upkeep, closing, metrics, limits, exchange, costs)
+            yield House(settings, upkeep, closing, metrics, limits, ledger, exchange, costs)
     finally:
         for chore in chores:
             chore.cancel()
         await asyncio.wait(chores)
         clipper.tokens.close()
+        await ledger.close()
         await transport.shut()
 
 
@@ -99,7 +105,7 @@ async def _able_to_count(clipper: Clipper) -> None:
             log.log.warning("tokens are estimated", reason=clipper.tokens.fault)
 
 
-def _told(chores: asyncio.Task[None]) -> None:
-    """Chores run until they are cancelled; were upkeep to fail, models and key would grow old in silence."""
-    if not chores.cancelled() and (error := chores.exception()) is not None:
-        log.crash(error, "upkeep")
+def _told(chore: asyncio.Task[None]) -> None:
+    """These run until they are cancelled; were one to fail, models would grow old, or points be lost, in silence."""
+    if not chore.cancelled() and (error := chore.exception()) is not None:
+        log.crash(error, chore.get_name())

@@ -1,0 +1,113 @@
+"""The ledger as the rest of the house sees it: hand over Reports, ask for points. Nothing here makes a request wait."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from poe_proxy.canonical.report import Report
+from poe_proxy.ledger import reports
+from poe_proxy.ledger.cases import Cases
+from poe_proxy.ledger.lease import Lease
+from poe_proxy.ledger.poller import Means, Poller
+from poe_proxy.ledger.row import Settlement, StoreError
+from poe_proxy.ledger.writer import Writer
+from poe_proxy.poe.client import PoeClient
+from poe_proxy.poe.points_history import points_history
+
+
+class Ledger:
+    """Made before the event loop runs; ``run`` does its work in the background until cancelled."""
+
+    def __init__(
+        self,
+        database: str | Path,
+        *,
+        keep_days: int,
+        alone: bool,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``database`` is a URL or the file of an SQLite database; ``alone``: no other process is known to use it.
+
+        ``wall`` tells Unix seconds, ``keep_days`` 0 keeps rows for ever.
+        """
+        prefix = f"{uuid.uuid4().hex[:16]}-"
+        self._wall = wall
+        self._sleep = sleep
+        self._cases = Cases(prefix)
+        self._writer = Writer(database, keep_days, wall, sleep)
+        self._lease = Lease(self._writer, prefix, wall, alone=alone)
+        self._poller: Poller | None = None
+
+    def begin(self, report: Report) -> None:
+        """``report``'s request is about to call Poe: its rows in Poe's history are nobody else's."""
+        self._cases.begin(report)
+
+    def take(self, report: Report) -> None:
+        """``report`` is complete. Returns at once."""
+        case = self._cases.finish(report, self._wall())
+        self._writer.add(case)
+        if not case.source and self._poller is not None:
+            self._poller.expect(case)
+
+    async def settled(self, request_id: str, timeout_s: float) -> Settlement | None:
+        """The points of a request for which nothing more is sent to Poe, as soon as they are known.
+
+        None where they are not known in time, and for a request id that several running requests bear. May be asked
+        before the Report is handed over.
+        """
+        case = self._cases.named(request_id)
+        if case is None or self._poller is None:
+            return None
+        if case.source:
+            return case.settlement()
+        if case.answered_at is None:
+            case.answered_at = self._wall()
+            self._poller.expect(case)
+        waiter = asyncio.get_running_loop().create_future()
+        case.waiters.append(waiter)
+        try:
+            await asyncio.wait_for(waiter, timeout_s)
+        except TimeoutError:
+            return None
+        finally:
+            case.waiters.remove(waiter)
+        return case.settlement()
+
+    async def usage(self, balance: int | None) -> dict[str, Any]:
+        """The sums for ``GET /v1/usage``. Raises StoreError."""
+        await self._writer.flush()
+        if self._writer.store is None or not self._writer.opened.is_set():
+            raise StoreError(self._writer.words())
+        month, today = reports.beginnings(self._wall())
+        return reports.usage(await self._writer.store.sums(month, today), balance)
+
+    def readiness(self) -> dict[str, str]:
+        """The state of the ledger and of settling, in words."""
+        return {
+            "ledger": self._writer.words(),
+            "settling": self._poller.words() if self._poller is not None else "not begun",
+        }
+
+    async def run(self, poe: PoeClient) -> None:
+        """Write and settle until cancelled."""
+        means = Means(
+            history=lambda since, before_page: points_history(poe, since, before_page=before_page),
+            wall=self._wall,
+            sleep=self._sleep,
+            closed=self._writer.settle,
+        )
+        poller = self._poller = Poller(self._cases, self._lease, means)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._writer.run())
+            group.create_task(poller.run())
+            await self._writer.opened.wait()
+            poller.look()
+
+    async def close(self) -> None:
+        """Write what is left."""
+        await self._lease.release()
+        await self._writer.close()

@@ -1,0 +1,237 @@
+"""The only one who knows the database: SQLite or PostgreSQL through SQLAlchemy. It decides nothing.
+
+Imported late, since SQLAlchemy takes longer to load than the whole rest of the start.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from poe_proxy.canonical.report import Sent
+from poe_proxy.ledger.migrations import STEPS
+from poe_proxy.ledger.row import Points, Row, StoreError
+
+_COLUMNS = tuple(field.name for field in fields(Row))
+_INSERT = text(
+    f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
+    "ON CONFLICT (id) DO NOTHING"
+)
+_SETTLE = text(
+    "UPDATE requests SET points = :points, source = :source, history = :history WHERE id = :id AND source = ''"
+)
+_OPEN = text("SELECT * FROM requests WHERE time > :since AND source = ''")
+_USED = text("SELECT history FROM requests WHERE time > :since AND history <> '[]'")
+_GIVE_UP = text("UPDATE requests SET points = estimate, source = 'estimated' WHERE time < :before AND source = ''")
+_PRUNE = text("DELETE FROM requests WHERE time < :before")
+_LEASE = text(
+    "UPDATE leases SET holder = :holder, until = :until WHERE name = 'settling' AND (holder = :holder OR until < :now)"
+)
+_RELEASE = text("UPDATE leases SET until = 0 WHERE name = 'settling' AND holder = :holder")
+_SUMS = text(
+    "SELECT served_model, key, source, CASE WHEN time >= :today THEN 1 ELSE 0 END AS today, COUNT(*) AS requests, "
+    "SUM(points) AS points, SUM(estimate) AS estimate, SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out "
+    "FROM requests WHERE time >= :month GROUP BY 1, 2, 3, 4"
+)
+_SENT = frozenset(field.name for field in fields(Sent))
+_SQLITE = "sqlite+aiosqlite"
+_LOCK_TIMEOUT_S = 5.0
+_MIGRATION_LOCK = 730_521_001  # any number, as long as nobody else uses it for an advisory lock
+
+
+class Store:
+    """The ledger's tables. Every method raises StoreError and nothing else."""
+
+    def __init__(self, database: str | Path) -> None:
+        """``database`` is SQLAlchemy's URL with an async driver, or the file of an SQLite database."""
+        self._url = make_url(database) if isinstance(database, str) else URL.create(_SQLITE, database=str(database))
+        self._file = (
+            Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
+        )
+        self._engine: AsyncEngine | None = None
+
+    async def open(self) -> None:
+        """Connect, and bring the tables up to date; safe when several processes do so at once."""
+        async with _told():
+            self._engine = self._made()
+            async with self._transaction() as connection:
+                await _migrate(connection, is_sqlite=self._file is not None)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        if self._engine is not None:
+            with suppress(Exception):
+                await self._engine.dispose()
+
+    async def write(self, rows: Sequence[Row], settled: Sequence[Points]) -> None:
+        """Add rows and points in one transaction; what is already there stays as it is."""
+        if self._file is not None and not self._file.exists():
+            await self.close()
+            await self.open()  # a file that was taken away would be written to for ever, by nobody's leave
+        async with _told(), self._transaction() as connection:
+            if rows:
+                await connection.execute(_INSERT, [_values(row) for row in rows])
+            if settled:
+                await connection.execute(_SETTLE, [_points(one) for one in settled])
+
+    async def open_rows(self, since: float) -> list[Row]:
+        """Rows that are not settled, younger than ``since`` (Unix seconds)."""
+        return [_row(values) for values in await self._read(_OPEN, since=since)]
+
+    async def used(self, since: float) -> set[str]:
+        """Ids of the history rows that requests younger than ``since`` were settled with."""
+        return {used for values in await self._read(_USED, since=since) for used in orjson.loads(values["history"])}
+
+    async def results(self, ids: Sequence[str]) -> list[Points]:
+        """What others made of the rows with these ids, as far as they are settled."""
+        names = [f"id{number}" for number in range(len(ids))]
+        found = await self._read(
+            text(
+                "SELECT id, points, source, history FROM requests WHERE source <> '' "
+                f"AND id IN ({', '.join(f':{name}' for name in names)})"
+            ),
+            **dict(zip(names, ids, strict=True)),
+        )
+        return [
+            Points(values["id"], values["points"], values["source"], tuple(orjson.loads(values["history"])))
+            for values in found
+        ]
+
+    async def give_up(self, before: float) -> None:
+        """Open rows older than ``before`` keep their estimate for good."""
+        await self._change(_GIVE_UP, before=before)
+
+    async def prune(self, before: float) -> int:
+        """Delete rows older than ``before``; how many they were."""
+        return await self._change(_PRUNE, before=before)
+
+    async def lease(self, holder: str, now: float, until: float) -> bool:
+        """Whether ``holder`` is the one who settles, until then; true for nobody else in that time."""
+        return await self._change(_LEASE, holder=holder, now=now, until=until) == 1
+
+    async def release(self, holder: str) -> None:
+        """Let others settle at once."""
+        await self._change(_RELEASE, holder=holder)
+
+    async def sums(self, month: float, today: float) -> list[dict[str, Any]]:
+        """Requests, points and tokens since ``month``, by model, key, source and whether since ``today``."""
+        return await self._read(_SUMS, month=month, today=today)
+
+    def _made(self) -> AsyncEngine:
+        if self._file is None:
+            return create_async_engine(self._url, pool_size=4, pool_pre_ping=True, connect_args={"timeout": 10})
+        with suppress(OSError):  # what is wrong with the folder is told better by the database
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+        engine = create_async_engine(
+            self._url, isolation_level="AUTOCOMMIT", connect_args={"timeout": _LOCK_TIMEOUT_S}, pool_size=4
+        )
+        event.listen(engine.sync_engine, "connect", _pragmas)
+        return engine
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        assert self._engine is not None
+        if self._file is None:
+            async with self._engine.begin() as connection:
+                yield connection
+            return
+        async with self._engine.connect() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")  # a lock taken later could fail halfway
+            try:
+                yield connection
+                await connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                with suppress(Exception):
+                    await asyncio.shield(connection.exec_driver_sql("ROLLBACK"))
+                raise
+
+    async def _read(self, query: Any, **values: Any) -> list[dict[str, Any]]:
+        assert self._engine is not None
+        async with _told(), self._engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(query, values)).mappings()]
+
+    async def _change(self, query: Any, **values: Any) -> int:
+        async with _told(), self._transaction() as connection:
+            return int((await connection.execute(query, values)).rowcount)
+
+
+async def _migrate(connection: AsyncConnection, *, is_sqlite: bool) -> None:
+    if not is_sqlite:
+        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+    await connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+    version = (await connection.exec_driver_sql("SELECT MAX(version) FROM schema_version")).scalar() or 0
+    if version > len(STEPS):
+        raise StoreError(
+            f"its tables are of version {version}, which a newer poe-proxy made; this one knows {len(STEPS)}",
+            passing=False,
+        )
+    for number, step in enumerate(STEPS[version:], version + 1):
+        for statement in step:
+            await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql(f"INSERT INTO schema_version (version) VALUES ({number})")
+
+
+def _pragmas(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(_LOCK_TIMEOUT_S * 1000)}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+@asynccontextmanager
+async def _told() -> AsyncIterator[None]:
+    """The database's errors in few words: those of a statement would quote all its values."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreError(_words(error)) from None
+    except DBAPIError as error:
+        raise StoreError(_words(error), passing=error.connection_invalidated) from None
+    except StoreError:
+        raise
+    except (OSError, TimeoutError) as error:
+        raise StoreError(f"{type(error).__name__}: {error}") from None
+    except Exception as error:  # drivers have their own trees of errors, and a statement's words would quote its values
+        raise StoreError(type(error).__name__, passing=False) from None
+
+
+def _words(error: DBAPIError) -> str:
+    return str(error.orig).partition("\n")[0][:200]
+
+
+def _values(row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS}
+    values["attempts"] = orjson.dumps(row.attempts).decode()
+    values["history"] = orjson.dumps(row.history).decode()
+    return values
+
+
+def _points(one: Points) -> dict[str, Any]:
+    history = orjson.dumps(one.history).decode()
+    return {"id": one.id, "points": one.points, "source": one.source, "history": history}
+
+
+def _row(values: dict[str, Any]) -> Row:
+    attempts = tuple(
+        Sent(**{name: value for name, value in sent.items() if name in _SENT})
+        for sent in orjson.loads(values["attempts"])
+    )
+    return Row(
+        **{
+            **values,
+            "attempts": attempts,
+            "history": tuple(orjson.loads(values["history"])),
+            "stream": bool(values["stream"]),
+        }
+    )

@@ -1,0 +1,194 @@
+"""The one task that writes to the database, in batches, and bears one that does not answer. It settles nothing."""
+
+import asyncio
+import importlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poe_proxy.ledger.cases import Case
+from poe_proxy.ledger.row import Points, Row, StoreError
+from poe_proxy.observe.log import log
+
+if TYPE_CHECKING:
+    from poe_proxy.ledger.store import Store
+
+MOST_WAITING = 20_000
+"""Rows kept in memory while the database cannot be written."""
+_GATHER_S = 0.2
+_BATCH = 500
+_START_S = 0.3  # after the start, so that it does not compete with the first request
+_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
+_HOUR_S = 3600.0
+_DAY_S = 86_400.0
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Writer:
+    """Takes finished cases at once and writes them soon. ``store`` is there as soon as it could be opened once."""
+
+    def __init__(self, database: str | Path, keep_days: int, wall: Callable[[], float], sleep: Sleep) -> None:
+        """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds."""
+        self._database = database
+        self._keep_days = keep_days
+        self._wall = wall
+        self._sleep = sleep
+        self._new: deque[Case] = deque()
+        self._settled: dict[str, Case] = {}
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._lost = 0
+        self._fault = "it is not open yet"
+        self._pruned_at = 0.0
+        self.store: Store | None = None
+        self.opened = asyncio.Event()
+
+    def add(self, case: Case) -> None:
+        """A finished request. Costs the caller nothing but a place in a queue."""
+        if len(self._new) >= MOST_WAITING:
+            self._lost += 1
+            return
+        self._new.append(case)
+        self._news.set()
+
+    def settle(self, case: Case) -> None:
+        """A case that was closed; those not yet written are written with their points."""
+        if case.queued and len(self._settled) < MOST_WAITING:
+            self._settled[case.id] = case
+            self._news.set()
+
+    def words(self) -> str:
+        """The state of the database, for people."""
+        waiting = len(self._new) + len(self._settled)
+        lost = f", {self._lost} rows are lost" if self._lost else ""
+        if self._fault:
+            return f"the database cannot be used: {self._fault}; {waiting} rows wait in memory{lost}"
+        return f"requests are kept{lost}"
+
+    async def flush(self) -> None:
+        """Wait until what is here now is written, or the database is known to fail."""
+        while (self._new or self._settled) and not self._fault:
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        await self._sleep(_START_S)
+        await self._open()
+        while True:
+            self._news.clear()
+            while self._new or self._settled:
+                await self._until_done(self._write)
+            self._idle.set()
+            await self._prune()
+            await self._waited()
+            await self._sleep(_GATHER_S)
+
+    async def close(self) -> None:
+        """Write what is left, in reasonable time, and let the database go."""
+        if self.store is None:
+            return
+        try:
+            async with asyncio.timeout(_GATHER_S * 15):
+                while self._new or self._settled:
+                    await self._write()
+        except (TimeoutError, StoreError) as error:
+            self._failed(error)
+        await self.store.close()
+
+    async def _waited(self) -> None:
+        try:
+            async with asyncio.timeout(_HOUR_S):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _open(self) -> None:
+        module = await asyncio.to_thread(importlib.import_module, "poe_proxy.ledger.store")
+        store: Store = module.Store(self._database)
+        self.store = store
+        await self._until_done(store.open)
+        self.opened.set()
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        wait_s = _RETRY_S
+        while True:
+            try:
+                await work()
+            except StoreError as error:
+                self._failed(error)
+                await self._sleep(wait_s)
+                wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
+            else:
+                self._worked()
+                return
+
+    async def _write(self) -> None:
+        """One batch; what was not written stays."""
+        assert self.store is not None
+        cases = [self._new[number] for number in range(min(len(self._new), _BATCH))]
+        settled = [self._settled[one] for one in list(self._settled)[:_BATCH]]
+        rows = []
+        for case in cases:
+            case.queued = True
+            rows.append(case.as_row())
+        await self._try(rows, [_points(case) for case in settled])
+        for _ in cases:
+            self._new.popleft()
+        for case in settled:
+            del self._settled[case.id]
+
+    async def _try(self, rows: list[Row], points: list[Points]) -> None:
+        """The whole batch, or, where the database objects to the data, what it takes of it."""
+        assert self.store is not None
+        try:
+            await self.store.write(rows, points)
+        except StoreError as error:
+            if error.passing:
+                raise
+            await self._one_by_one(rows, points)
+
+    async def _one_by_one(self, rows: list[Row], points: list[Points]) -> None:
+        assert self.store is not None
+        parts: list[tuple[list[Row], list[Points]]] = [*(([row], []) for row in rows), *(([], [one]) for one in points)]
+        faults: list[StoreError] = []
+        for new, settled in parts:
+            try:
+                await self.store.write(new, settled)
+            except StoreError as error:
+                faults.append(error)
+        if len(faults) == len(parts):  # then it is not the data's fault
+            raise faults[0]
+        if faults:
+            self._lost += len(faults)
+            log.warning("the ledger's database refuses rows", rows=len(faults), reason=str(faults[0]))
+
+    def _failed(self, error: Exception) -> None:
+        words = str(error) or type(error).__name__
+        if words != self._fault:
+            log.warning("the ledger's database cannot be used; rows are kept in memory", reason=words)
+        self._fault = words
+
+    def _worked(self) -> None:
+        if self._fault and self.opened.is_set():
+            log.info("the ledger's database works again")
+        self._fault = ""
+
+    async def _prune(self) -> None:
+        """Once an hour: old rows go, and what an earlier start left open for good keeps its estimate."""
+        now = self._wall()
+        if now - self._pruned_at < _HOUR_S or self.store is None:
+            return
+        self._pruned_at = now
+        try:
+            await self.store.give_up(now - _HOUR_S)
+            if self._keep_days:
+                await self.store.prune(now - self._keep_days * _DAY_S)
+        except StoreError as error:
+            self._failed(error)
+
+
+def _points(case: Case) -> Points:
+    return Points(case.id, case.points, case.source, case.history)

@@ -1,0 +1,18 @@
+"""``GET /v1/usage``: the balance, and what the ledger adds up to."""
+
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response
+
+from poe_proxy.canonical.errors import Unavailable
+from poe_proxy.ledger.row import StoreError
+from poe_proxy.web.house import House
+from poe_proxy.web.respond import json_response
+
+
+async def usage(request: WebRequest) -> Response:
+    """Balance, points of today and of this month (UTC), and the sums by model and by key."""
+    house = House.of(request)
+    try:
+        return json_response(await house.ledger.usage(house.upkeep.key.balance))
+    except StoreError as error:
+        raise Unavailable(f"The ledger cannot be read: {error}. Requests are served all the same.") from None

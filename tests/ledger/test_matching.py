@@ -1,0 +1,66 @@
+"""The cheapest matching, and how much dearer the next best is: compared with trying everything."""
+
+from collections.abc import Iterator
+from math import inf
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poe_proxy.ledger.matching import Matching
+
+Costs = list[dict[int, float]]
+_COST = st.sampled_from([0.0, 1.0, 2.5, 4.0, 9.0])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[Costs, list[float]]:
+    claims = draw(st.integers(1, 4))
+    costs = [draw(st.dictionaries(st.integers(0, 4), _COST)) for _ in range(claims)]
+    return costs, [draw(st.sampled_from([0.0, 3.0, 20.0])) for _ in range(claims)]
+
+
+def all_matchings(costs: Costs, alone: list[float], claim: int = 0) -> Iterator[tuple[float, tuple[int, ...]]]:
+    if claim == len(costs):
+        yield 0.0, ()
+        return
+    for cost, columns in all_matchings(costs, alone, claim + 1):
+        yield cost + alone[claim], (~claim, *columns)
+        for column, own in costs[claim].items():
+            if column not in columns:
+                yield cost + own, (column, *columns)
+
+
+def cost_of(columns: list[int], costs: Costs, alone: list[float]) -> float:
+    return sum(alone[claim] if column < 0 else costs[claim][column] for claim, column in enumerate(columns))
+
+
+@given(tables())
+def test_no_matching_is_cheaper_and_no_column_is_taken_twice(table: tuple[Costs, list[float]]) -> None:
+    costs, alone = table
+    matching = Matching(costs, alone)
+    assert len(set(matching.column)) == len(costs)
+    assert cost_of(matching.column, costs, alone) == min(cost for cost, _ in all_matchings(costs, alone))
+
+
+@given(tables(), st.sets(st.integers(0, 4)))
+@settings(max_examples=300, derandomize=True)  # it is a lower bound by contract, and equal in all that was tried
+def test_slack_is_what_another_column_would_cost_more(table: tuple[Costs, list[float]], unwanted: set[int]) -> None:
+    costs, alone = table
+    matching = Matching(costs, alone)
+    everything = list(all_matchings(costs, alone))
+    cheapest = min(cost for cost, _ in everything)
+    for claim, own in enumerate(matching.column):
+        others = (cost for cost, columns in everything if columns[claim] != own and columns[claim] not in unwanted)
+        assert matching.slack(claim, lambda column: column not in unwanted) == min(others, default=inf) - cheapest
+
+
+def test_a_limit_ends_the_search() -> None:
+    matching = Matching([{0: 0.0, 1: 9.0}], [50.0])
+    assert matching.slack(0, lambda _: True) == 9
+    assert matching.slack(0, lambda _: True, limit=8) == inf
+
+
+def test_a_fixed_claim_does_not_take_over_the_column_that_becomes_free() -> None:
+    matching = Matching([{0: 0.0, 1: 0.0}, {0: 0.0, 1: 0.0}], [50.0, 50.0])
+    assert matching.slack(0, lambda _: True) == 0
+    assert matching.slack(0, lambda column: column >= 0, fixed=[1]) == 50
