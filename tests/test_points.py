@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def talker(bank: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory) ->
 def told(talker: Proxy, bank: poe_sim.SimServer) -> Iterator[Proxy]:
     """``talker`` without a ledger, whatever the test puts in its place."""
     before = talker.house.costs
+    talker.house.costs = replace(before, settling=None)
     reset(bank)
     yield talker
     talker.house.costs = before

@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from poe_proxy.ledger.row import Settlement, StoreError
 from poe_proxy.ledger.writer import Writer
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.points_history import points_history
+
+_BEGIN_S = 1.0
 
 
 class Ledger:
@@ -106,6 +109,12 @@ class Ledger:
             group.create_task(poller.run())
             await self._writer.opened.wait()
             poller.look()
+
+    async def begun(self) -> None:
+        """Wait until rows can be kept, so that even the first is not lost; not for a database that lets us wait."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BEGIN_S):
+                await self._writer.tried.wait()
 
     async def close(self) -> None:
         """Write what is left."""

@@ -5,11 +5,11 @@ Imported late, since SQLAlchemy takes longer to load than the whole rest of the 
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import event, text
@@ -45,11 +45,17 @@ _SUMS = text(
 _SENT = frozenset(field.name for field in fields(Sent))
 _SQLITE = "sqlite+aiosqlite"
 _LOCK_TIMEOUT_S = 5.0
+_CLOSE_S = 3.0
 _MIGRATION_LOCK = 730_521_001  # any number, as long as nobody else uses it for an advisory lock
+T = TypeVar("T")
 
 
 class Store:
-    """The ledger's tables. Every method raises StoreError and nothing else."""
+    """The ledger's tables. Every method raises StoreError and nothing else.
+
+    What was begun is brought to its end, whoever stops waiting for it: a driver's thread that comes back to an event loop
+    which is gone takes its transaction with it.
+    """
 
     def __init__(self, database: str | Path) -> None:
         """``database`` is SQLAlchemy's URL with an async driver, or the file of an SQLite database."""
@@ -58,25 +64,37 @@ class Store:
             Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
         )
         self._engine: AsyncEngine | None = None
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """Connect, and bring the tables up to date; safe when several processes do so at once."""
+        await self._to_its_end(self._open())
+
+    async def close(self) -> None:
+        """Let go of all connections, once nothing is under way."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_CLOSE_S)
+        await self._let_go()
+
+    async def _open(self) -> None:
         async with _told():
             self._engine = self._made()
             async with self._transaction() as connection:
                 await _migrate(connection, is_sqlite=self._file is not None)
 
-    async def close(self) -> None:
-        """Let go of all connections."""
+    async def _let_go(self) -> None:
         if self._engine is not None:
             with suppress(Exception):
                 await self._engine.dispose()
 
     async def write(self, rows: Sequence[Row], settled: Sequence[Points]) -> None:
         """Add rows and points in one transaction; what is already there stays as it is."""
+        await self._to_its_end(self._write(rows, settled))
+
+    async def _write(self, rows: Sequence[Row], settled: Sequence[Points]) -> None:
         if self._file is not None and not self._file.exists():
-            await self.close()
-            await self.open()  # a file that was taken away would be written to for ever, by nobody's leave
+            await self._let_go()
+            await self._open()  # a file that was taken away would be written to for ever, by nobody's leave
         async with _told(), self._transaction() as connection:
             if rows:
                 await connection.execute(_INSERT, [_values(row) for row in rows])
@@ -156,13 +174,30 @@ class Store:
                 raise
 
     async def _read(self, query: Any, **values: Any) -> list[dict[str, Any]]:
-        assert self._engine is not None
-        async with _told(), self._engine.connect() as connection:
-            return [dict(row) for row in (await connection.execute(query, values)).mappings()]
+        async def read() -> list[dict[str, Any]]:
+            assert self._engine is not None
+            async with _told(), self._engine.connect() as connection:
+                return [dict(row) for row in (await connection.execute(query, values)).mappings()]
+
+        return await self._to_its_end(read())
 
     async def _change(self, query: Any, **values: Any) -> int:
-        async with _told(), self._transaction() as connection:
-            return int((await connection.execute(query, values)).rowcount)
+        async def change() -> int:
+            async with _told(), self._transaction() as connection:
+                return int((await connection.execute(query, values)).rowcount)
+
+        return await self._to_its_end(change())
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever still waits
 
 
 async def _migrate(connection: AsyncConnection, *, is_sqlite: bool) -> None:

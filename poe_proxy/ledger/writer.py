@@ -18,7 +18,6 @@ MOST_WAITING = 20_000
 """Rows kept in memory while the database cannot be written."""
 _GATHER_S = 0.2
 _BATCH = 500
-_START_S = 0.3  # after the start, so that it does not compete with the first request
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 _HOUR_S = 3600.0
 _DAY_S = 86_400.0
@@ -27,7 +26,10 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Writer:
-    """Takes finished cases at once and writes them soon. ``store`` is there as soon as it could be opened once."""
+    """Takes finished cases at once and writes them soon.
+
+    ``store`` is there as soon as it is loaded; ``opened`` is set once it could be used, ``tried`` once that is known.
+    """
 
     def __init__(self, database: str | Path, keep_days: int, wall: Callable[[], float], sleep: Sleep) -> None:
         """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds."""
@@ -44,6 +46,7 @@ class Writer:
         self._pruned_at = 0.0
         self.store: Store | None = None
         self.opened = asyncio.Event()
+        self.tried = asyncio.Event()
 
     def add(self, case: Case) -> None:
         """A finished request. Costs the caller nothing but a place in a queue."""
@@ -75,7 +78,6 @@ class Writer:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        await self._sleep(_START_S)
         await self._open()
         while True:
             self._news.clear()
@@ -124,6 +126,8 @@ class Writer:
             else:
                 self._worked()
                 return
+            finally:
+                self.tried.set()
 
     async def _write(self) -> None:
         """One batch; what was not written stays."""

@@ -84,6 +84,7 @@ async def opened(
     for chore in chores:
         chore.add_done_callback(_told)
     try:
+        await ledger.begun()
         async with limits.opened():
             exchange = Exchange(poe, means, patience, clipper, asyncio.sleep, limits.turns)
             yield House(settings, upkeep, closing, metrics, limits, ledger, exchange, costs)
