@@ -30,6 +30,7 @@ class Call:
     name: str
     arguments: str = ""
     frames: list[Json] = field(default_factory=list)
+    signature: str = ""
 
 
 @dataclass(slots=True)
@@ -75,7 +76,8 @@ def _add(answer: Answer, event: Event) -> None:
         case Refusal():
             answer.refusal = (answer.refusal or "") + event.text
         case ToolCall():
-            answer.calls.append(Call(event.id, event.name, event.arguments, [event.frame] if event.frame else []))
+            frames = [event.frame] if event.frame else []
+            answer.calls.append(Call(event.id, event.name, event.arguments, frames, event.signature))
         case ToolArguments():
             _add_to(answer.calls[event.index], event)
         case Finished():

@@ -49,13 +49,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call begins; ``index`` counts from 0 without gaps, ``arguments`` is the first piece of its JSON."""
+    """A tool call begins; ``index`` counts from 0 without gaps, ``arguments`` is the first piece of its JSON.
+
+    ``signature`` is Google's ``thought_signature``, which Gemini wants back with the call on the next turn.
+    """
 
     index: int
     id: str
     name: str
     arguments: str = ""
     frame: Json | None = None
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,8 @@ T = TypeVar("T")
 class Store:
     """The ledger's tables. Every method raises StoreError and nothing else.
 
-    What was begun is brought to its end, whoever stops waiting for it: a driver's thread that comes back to an event loop
-    which is gone takes its transaction with it.
+    What was begun is brought to its end, whoever stops waiting for it: a driver's thread must not come back to an event
+    loop that is gone.
     """
 
     def __init__(self, database: str | Path) -> None:
