@@ -21,6 +21,8 @@ from poe_sim import KEYS
 
 ROOT = Path(__file__).parents[1]
 _PATIENCE_S = 10
+QUIET = {"FOOTER": "never", "RATE_LIMIT": "0", "UPSTREAM_RPM": "0"}
+"""For tests of other things: answers as the model gave them, at once, and as many as a test asks for."""
 
 
 class _Server(uvicorn.Server):
@@ -73,6 +75,7 @@ def settings_for(poe_url: str, data_dir: Path, **changes: object) -> Settings:
         "POE_BASE_URL": poe_url,
         "DATA_DIR": str(data_dir),
         "MODELS_FILE": str(ROOT / "models.yaml"),
+        **QUIET,
         **{name: str(value) for name, value in changes.items()},
     }
     return load_settings(environment, Path("/nonexistent/.env"))

@@ -94,7 +94,6 @@ class ChatAnswer(Response):
     def __init__(self, house: House, request: Request, card: ModelCard, report: Report, *, has_footer: bool) -> None:
         super().__init__()
         self._has_footer = has_footer
-        self._tells_cost = has_footer or house.settings.footer != "never"
         self._house = house
         self._request = request
         self._card = card
@@ -130,7 +129,7 @@ class ChatAnswer(Response):
     async def _with_cost(self, answer: Answer) -> Answer:
         has_footer = self._has_footer and (answer.text is not None or answer.refusal is None)
         cost = await self._cost(wait=has_footer)
-        answer.cost = cost if self._tells_cost else None
+        answer.cost = cost
         if has_footer:
             answer.text = (answer.text or "") + self._house.costs.footer(self._report, self._card, cost)
         return answer
@@ -183,7 +182,7 @@ class ChatAnswer(Response):
     async def _close(self, stage: FooterStage, outlet: Outlet, writer: Writer) -> None:
         cost = await self._cost(wait=stage.waits)
         text = self._house.costs.footer(self._report, self._card, cost) if stage.waits else ""
-        if data := writer.push(stage.close(text, cost if self._tells_cost else None)):
+        if data := writer.push(stage.close(text, cost)):
             await outlet.write(data)
 
     async def _end(
