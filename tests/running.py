@@ -26,7 +26,7 @@ QUIET = {"FOOTER": "never", "RATE_LIMIT": "0", "UPSTREAM_RPM": "0"}
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready, runs with the loop it can be reached through, and ends as soon as it is told.
+    """A server that says when it is ready, runs in a loop that can be reached, and ends as soon as it is told.
 
     uvicorn's own looks ten times a second whether it should end, and the suite starts hundreds of proxies.
     """
