@@ -1,6 +1,6 @@
 """The only one who calls Poe. It knows paths, keys and timeouts; it decides nothing and reads no answer's meaning."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -94,7 +94,7 @@ class PoeClient:
 
     def __init__(self, base_url: str, key: str, transport: httpx.AsyncBaseTransport) -> None:
         self._base_url = base_url
-        self._chat_url = httpx.URL(f"{base_url}/v1/chat/completions")  # parsed once, since that takes its time
+        self._urls: dict[str, httpx.URL] = {}  # parsed once, since that takes its time
         self._key = key.encode()
         self._transport = transport
         self._headers = {
@@ -104,13 +104,17 @@ class PoeClient:
         }
 
     @asynccontextmanager
-    async def chat(self, body: bytes, *, idle_s: float, fresh: bool = False) -> AsyncIterator[Answered]:
-        """``POST /v1/chat/completions``, over a new connection if ``fresh``; ``idle_s`` is the longest silence borne.
+    async def post(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None, *, idle_s: float, fresh: bool = False
+    ) -> AsyncIterator[Answered]:
+        """``POST`` JSON to one of the few paths of models, over a new connection if ``fresh``.
 
-        Raises LinkError.
+        ``idle_s`` is the longest silence borne. Raises LinkError.
         """
-        headers = {**self._headers, "content-type": "application/json"}
-        async with self._call("POST", self._chat_url, headers, body, idle_s, fresh=fresh) as answered:
+        if (url := self._urls.get(path)) is None:
+            url = self._urls[path] = httpx.URL(self._base_url + path)
+        with_ours = {**(headers or {}), **self._headers, "content-type": "application/json"}
+        async with self._call("POST", url, with_ours, body, idle_s, fresh=fresh) as answered:
             yield answered
 
     def masked(self, body: bytes) -> bytes:
