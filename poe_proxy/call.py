@@ -12,9 +12,9 @@ from poe_proxy.canonical.events import Event
 from poe_proxy.canonical.report import Report, Sent
 from poe_proxy.poe.client import Answered, PoeClient
 from poe_proxy.policy.attempts import Attempt
+from poe_proxy.wire.lenient import decoded
 from poe_proxy.wire.openai_chat import answer as chat_answer
 from poe_proxy.wire.openai_chat import errors as chat_errors
-from poe_proxy.wire.openai_chat.frames import decoded
 from poe_proxy.wire.openai_chat.request import encode
 from poe_proxy.wire.openai_chat.stream import Reader
 

@@ -21,11 +21,13 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
+from poe_proxy.wire.lenient import mended
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import added_up, as_call, as_text, is_other, pieces
-from poe_proxy.wire.openai_chat.frames import framed, mended, seconds, the_choice
-from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage, with_cost
+from poe_proxy.wire.openai_chat.frames import framed, seconds, the_choice
+from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage
 from poe_proxy.wire.openai_chat.thoughts import thinking_blocks
+from poe_proxy.wire.usage import with_cost
 
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
 

@@ -25,11 +25,13 @@ from poe_proxy.canonical.events import (
     Used,
 )
 from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.wire.lenient import leniently, mended
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.chunk import ChunkReader
-from poe_proxy.wire.openai_chat.frames import leniently, mended, the_choice
-from poe_proxy.wire.openai_chat.reasons import is_finish, with_cost
+from poe_proxy.wire.openai_chat.frames import the_choice
+from poe_proxy.wire.openai_chat.reasons import is_finish
 from poe_proxy.wire.openai_chat.thoughts import Halves
+from poe_proxy.wire.usage import with_cost
 
 DONE = b"[DONE]"
 _Framed = Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Finished | Used | Opaque
