@@ -39,3 +39,22 @@ def mended(value: Any) -> Any:
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
+
+
+def as_text(arguments: Any) -> str:
+    """Arguments as JSON text; some backends send the object itself, or nothing."""
+    if isinstance(arguments, str):
+        return arguments
+    if arguments is None:
+        return ""
+    try:
+        return orjson.dumps(arguments).decode()
+    except TypeError:  # nested too deep for orjson
+        return _deep(arguments)
+
+
+def _deep(arguments: Any) -> str:
+    try:
+        return json.dumps(arguments, ensure_ascii=False)
+    except RecursionError:
+        return ""

@@ -1,11 +1,27 @@
 """The shape of a chunk of a stream: what is said once per chunk, around what its one choice says."""
 
+from dataclasses import replace
 from typing import Any
 
+from poe_proxy.canonical.events import Event, Failed, Opaque, Started
 from poe_proxy.canonical.json import Json
 
 _NOT_AROUND = frozenset({"usage", "error"})  # an error that is null is still one to clients that ask for the key
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138
+
+
+def bare(events: list[Event]) -> list[Event]:
+    """The events for a client of another dialect: without frames, and without what only this dialect knows."""
+    return [_bare(event) for event in events if not isinstance(event, Opaque)]
+
+
+def _bare(event: Event) -> Event:
+    match event:
+        case Started():
+            return replace(event, frame=None, answer=None)
+        case Failed() | Opaque():
+            return event
+    return event if event.frame is None else replace(event, frame=None)
 
 
 def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:

@@ -38,11 +38,12 @@ _Framed = Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Fini
 
 
 class Reader:
-    """Reads one stream. ``done`` is set by ``[DONE]`` or a failure: nothing after it counts."""
+    """Reads one stream; without ``keep_frames`` for a client of another dialect. ``done`` is set by ``[DONE]`` or a
+    failure: nothing after it counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_frames: bool = True) -> None:
         self._frames = sse.Decoder()
-        self._chunks = ChunkReader()
+        self._chunks = ChunkReader(keep=keep_frames)
         self._halves = Halves()
         self._failed = False
         self.done = False
