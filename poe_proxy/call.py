@@ -13,11 +13,11 @@ from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report, Sent
 from poe_proxy.poe.client import Answered, PoeClient
 from poe_proxy.policy.attempts import Attempt
+from poe_proxy.wire.lenient import decoded
 from poe_proxy.wire.openai_chat import answer as chat_answer
 from poe_proxy.wire.openai_chat import errors as chat_errors
 from poe_proxy.wire.openai_chat import request as chat_request
 from poe_proxy.wire.openai_chat import stream as chat_stream
-from poe_proxy.wire.openai_chat.frames import decoded
 
 TOO_SLOW = "Poe did not give a whole answer in time; raise ANSWER_TIMEOUT_S for slow models."
 _DRAIN_S = 0.25
