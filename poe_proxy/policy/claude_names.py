@@ -1,6 +1,6 @@
 """How Anthropic's clients spell a model, and what that says of it. It does not know which models there are.
 
-Anthropic: ``claude-sonnet-4-5-20250929``, ``claude-3-5-haiku-latest``; Vertex and Bedrock: ``claude-sonnet-4-5@20250929``,
+Anthropic: ``claude-sonnet-4-5-20250929``, ``claude-3-5-haiku-latest``; Vertex: ``claude-sonnet-4-5@20250929``; Bedrock:
 ``us.anthropic.claude-sonnet-4-5-20250929-v1:0``; Claude Code: ``opus``, ``sonnet[1m]``; Poe: ``claude-sonnet-4.5``.
 """
 

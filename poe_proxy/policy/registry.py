@@ -185,7 +185,7 @@ def _newest(cards: Iterable[ModelCard]) -> dict[str, ModelCard]:
 
 
 def _is_real_claude(card: ModelCard) -> bool:
-    """Whether a model so called is Anthropic's; of one that the catalogue lacks, the operator's word is all there is."""
+    """Whether a model so called is Anthropic's; where the catalogue lacks it, the operator's word is all there is."""
     is_anthropics = card.owner.lower() == "anthropic" or not card.in_catalogue
     return card.modality is Modality.TEXT and is_anthropics
 

@@ -1,7 +1,7 @@
 """``GET /v1/models`` and ``GET /v1/models/{id}``: what models.yaml lists, with Poe's facts.
 
 In OpenAI's shape, and in Anthropic's for who sends ``anthropic-version``. Claude Code keeps only models whose id names
-Claude: it is shown all text models, those of others under ids that Registry.resolve understands (``claude-poe-gpt-5.4``).
+Claude: it is shown all text models, those of others under ids that the registry understands (``claude-poe-gpt-5.4``).
 """
 
 import re
@@ -22,6 +22,7 @@ from poe_proxy.web.respond import json_response
 _CLAUDE_CODE = ("claude-code/", "claude-cli/")
 _KEPT = re.compile("claude|anthropic", re.IGNORECASE)
 _PAGE, _LARGEST_PAGE = 20, 1000
+_LAST_SECOND = 253_402_300_799  # of the year 9999: a catalogue may hold anything
 
 
 async def list_models(request: WebRequest) -> Response:
@@ -70,7 +71,7 @@ def shown_as_anthropics(card: ModelCard, *, picker: bool) -> dict[str, Any]:
         "type": "model",
         "id": card.name if is_kept else PICKED + card.name,
         "display_name": display if is_kept else f"{display} (Poe)",
-        "created_at": datetime.fromtimestamp(card.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created_at": datetime.fromtimestamp(min(card.created, _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "max_input_tokens": card.context,
         "max_tokens": card.max_output,
         "lifecycle": "active",
