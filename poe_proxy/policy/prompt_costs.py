@@ -26,7 +26,6 @@ _PIXELS_PER_TOKEN = 750
 _SIGHT, _SIGHT_SINCE_4_7 = (1568, 1600), (2576, 4784)  # longest edge, and most tokens
 _OPAQUE = 5  # characters a token, of what only the maker can read
 _DEEPEST = 8
-_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _UNSEEN = frozenset({"cache_control", "signature", "caller", "type", "id", "tool_use_id", "is_error"})
 _ENCRYPTED = ("data", "encrypted_content", "encrypted_stdout")
 
@@ -74,7 +73,7 @@ class _Weighing:
         if not tools:
             return
         loaded = _loaded(messages) if any(tool.get("defer_loading") for tool in tools) else frozenset()
-        shown = [tool for tool in tools if not tool.get("defer_loading") or tool.get("name") in loaded]
+        shown = [tool for tool in tools if not tool.get("defer_loading") or str(tool.get("name")) in loaded]
         for tool in shown or tools:
             self._tool(tool)
         if self._is_claude:
@@ -106,23 +105,26 @@ class _Weighing:
             self._text(content if isinstance(content, str) else spelt(content))
 
     def _block(self, block: Any, depth: int) -> None:
-        kind = block.get("type") if isinstance(block, dict) else None
-        if kind == "text" or not isinstance(block, dict):
-            self._text(block.get("text") if isinstance(block, dict) else spelt(block))
-        elif kind == "thinking":
-            self._text(block.get("thinking"))
-        elif kind == "image":
-            self.fixed += self._image(as_object(block.get("source")))
-        elif kind == "document":
-            self._document(block, depth)
-        elif kind in _CALLS:
-            self.fixed += MESSAGE
-            self._text(block.get("name"))
-            self._text(spelt(block.get("input")))
-        elif kind == "container_upload":
-            self.fixed += FILE_UNSEEN
-        else:
-            self._other(block, depth)
+        if not isinstance(block, dict):
+            self._text(spelt(block))
+            return
+        match block.get("type"):
+            case "text":
+                self._text(block.get("text"))
+            case "thinking":
+                self._text(block.get("thinking"))
+            case "image":
+                self.fixed += self._image(as_object(block.get("source")))
+            case "document":
+                self._document(block, depth)
+            case "tool_use" | "server_tool_use" | "mcp_tool_use":
+                self.fixed += MESSAGE
+                self._text(block.get("name"))
+                self._text(spelt(block.get("input")))
+            case "container_upload":
+                self.fixed += FILE_UNSEEN
+            case _:
+                self._other(block, depth)
 
     def _other(self, block: Json, depth: int) -> None:
         """Results of tools and what nobody knows yet: its content, and whatever else can be read of it."""
@@ -170,7 +172,7 @@ def _is_billing(text: Any) -> bool:
     return isinstance(text, str) and text.startswith(BILLING)
 
 
-def _loaded(messages: list[Json]) -> frozenset[Any]:
+def _loaded(messages: list[Json]) -> frozenset[str]:
     """Names of the deferred tools that a ``tool_reference`` brought into the conversation."""
     referred = (block.get("tool_name") for block in _all_blocks(messages, 0) if block.get("type") == "tool_reference")
     return frozenset(name for name in referred if isinstance(name, str))
