@@ -27,8 +27,7 @@ async def learn(body: Json, card: ModelCard, clipper: Clipper, usage: Usage) -> 
     """Correct the model's factor by what Poe reports for ``body``; prompts with images or documents teach nothing."""
     if not await clipper.tokens.counted(lambda _: prompt_costs.has_media(body), large=True):
         fixed, counted = await _counted(body, card, clipper)
-        prompt = Usage(prompt=max(usage.prompt, usage.cached) - fixed)
-        clipper.factors.learn(card.poe_name, counted, prompt)
+        clipper.factors.learn(card.poe_name, counted, Usage(prompt=usage.prompt - fixed))
 
 
 async def _counted(body: Json, card: ModelCard, clipper: Clipper) -> tuple[int, int]:
