@@ -1,6 +1,6 @@
 """What each client must be told to use this proxy, in its own words, and where it keeps them. It writes nothing.
 
-The names of settings and files are those of November 2026: Claude Code 2.1.329, opencode 1.18, Continue's config.yaml v1.
+Settings and files are those of November 2026: Claude Code 2.1.329, opencode 1.18, Continue's config.yaml v1.
 """
 
 import shlex

@@ -88,7 +88,7 @@ def _proxy() -> tuple[str, str]:
 
 
 def _read(descriptor: int, patience_s: float) -> bytes:
-    """All that comes until its end, or until nothing has come for too long: who forgets to close it must not hang us."""
+    """All that comes until its end, or for as long as we are patient: who forgets to close it must not hang us."""
     read, deadline = b"", time.monotonic() + patience_s
     try:
         while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
