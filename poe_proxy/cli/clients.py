@@ -77,10 +77,10 @@ class Instructions:
 def claude_code(offer: Offer, place: Place, *, project: bool = False) -> Instructions:
     """Its settings are environment variables, which its settings files can hold."""
     wanted = {"env": address_for_claude(offer.address) | ({"ANTHROPIC_MODEL": offer.model} if offer.model else {})}
-    defaults = {"env": models_for_claude(offer), "statusLine": {"type": "command", "command": _status_line()}}
+    line = {"statusLine": {"type": "command", "command": _status_line()}}  # somebody's own stays as it is
     folder = place.here / ".claude" if project else place.claude
     file = folder / ("settings.local.json" if project else "settings.json")
-    return _in_json("Claude Code", file, wanted, defaults)
+    return _in_json("Claude Code", file, wanted, {"env": models_for_claude(offer)}, line)
 
 
 def address_for_claude(address: Address) -> dict[str, str]:
@@ -165,9 +165,15 @@ CLIENTS: Mapping[str, Callable[[Offer, Place], Instructions]] = {
 }
 
 
-def _in_json(title: str, file: Path, wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> Instructions:
+def _in_json(
+    title: str,
+    file: Path,
+    wanted: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    whole: Mapping[str, Any] | None = None,
+) -> Instructions:
     def merge(text: str) -> str:
-        return merged_json(text, wanted, defaults)
+        return merged_json(text, wanted, defaults, whole)
 
     return Instructions(title, merge(""), file, merge)
 

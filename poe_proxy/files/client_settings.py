@@ -56,8 +56,11 @@ def write_merged(path: Path, merge: Merge) -> Written:
         raise ClientFileError(f"{path} cannot be written ({error.strerror})") from None
 
 
-def merged_json(text: str, wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """``text`` with ``wanted`` put over what it says, and ``defaults`` where it says nothing.
+def merged_json(
+    text: str, wanted: Mapping[str, Any], defaults: Mapping[str, Any], whole: Mapping[str, Any] | None = None
+) -> str:
+    """``text`` with ``wanted`` put over what it says, ``defaults`` where it says nothing, and those of ``whole`` whose
+    key it does not have at all.
 
     Raises ClientFileError where it is no JSON object, or holds something else than an object where one is needed.
     """
@@ -68,6 +71,7 @@ def merged_json(text: str, wanted: Mapping[str, Any], defaults: Mapping[str, Any
     if not isinstance(said, dict):
         raise ClientFileError("is JSON, but not an object")
     after = _laid_over(_laid_over(said, wanted, wins=True), defaults, wins=False)
+    after |= {key: value for key, value in (whole or {}).items() if key not in said}
     return text if text.strip() and after == said else _as_json(after, text)
 
 
@@ -81,14 +85,13 @@ def merged_yaml(text: str, head: Mapping[str, str], group: str, items: Sequence[
     expected = _expected(before, head, group, items, same)
     if expected == before:
         return text
-    for key, value in head.items():
-        if key not in before:
-            text = _with_line(text, f"{key}: {_scalar(value)}")
-    for item in items:
-        text = _with_item(text, group, item, same)
-    if _mapping(text) != expected:
-        raise ClientFileError("is written in a way that leaves no obvious place for new lines")
-    return text
+    try:
+        after = _edited(text, {key: value for key, value in head.items() if key not in before}, group, items, same)
+        if _mapping(after) == expected:
+            return after
+    except (yaml.YAMLError, ClientFileError):
+        pass
+    raise ClientFileError("is written in a way that leaves no obvious place for new lines")
 
 
 def _merged(path: Path, before: bytes, merge: Merge) -> bytes:
@@ -172,6 +175,14 @@ def _expected(before: Json, head: Mapping[str, str], group: str, items: Sequence
 
 def _plain(item: Item) -> Json:
     return {key: value if isinstance(value, str) else list(value) for key, value in item.items()}
+
+
+def _edited(text: str, head: Mapping[str, str], group: str, items: Sequence[Item], same: str) -> str:
+    for key, value in head.items():
+        text = _with_line(text, f"{key}: {_scalar(value)}")
+    for item in items:
+        text = _with_item(text, group, item, same)
+    return text
 
 
 def _with_item(text: str, group: str, item: Item, same: str) -> str:

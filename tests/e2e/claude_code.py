@@ -1,6 +1,6 @@
 """The real Claude Code does a task with tools through the proxy, in front of the stand-in: native, and on a GPT model.
 
-The suite is offline, so this is a command of its own: ``./scripts/e2e-claude-code``. It needs npm and, once, its registry.
+The suite is offline, so this is a command of its own: ``./scripts/e2e-claude-code``. It needs npm and its registry.
 ``--direct`` leaves the proxy out, to see that Claude Code and the stand-in get along (Claude models only).
 
 Exit codes: 0 all went well, or the registry does not answer (which is said loudly) · 1 it did not, and what.
