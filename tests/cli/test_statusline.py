@@ -19,7 +19,8 @@ from tests.running import Proxy, eventually
 from tests.talk import chat, post
 
 KEY = "k9x2m7q4w8e1r5t3z6u0"
-TOLD = {"session_id": "s 1&x", "model": {"id": "gpt-5.4", "display_name": "GPT 5.4"}, "cwd": "/", "version": "2.1.329"}
+SESSION = "s 1&x"
+TOLD = {"session_id": SESSION, "model": {"id": "gpt-5.4", "display_name": "GPT 5.4"}, "cwd": "/", "version": "2.1.329"}
 
 
 def run(told: object, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -64,7 +65,7 @@ class TestTheLine:
 
 def test_it_tells_the_points_of_the_session(start_proxy: Callable[..., Proxy]) -> None:
     proxy = start_proxy(PROXY_API_KEY=KEY)
-    post(proxy, chat("hi"), **{"x-api-key": KEY, "x-claude-code-session-id": TOLD["session_id"]})  # type: ignore[dict-item]
+    post(proxy, chat("hi"), **{"x-api-key": KEY, "x-claude-code-session-id": SESSION})
     way = {"ANTHROPIC_BASE_URL": proxy.url, "ANTHROPIC_AUTH_TOKEN": KEY}
     said = eventually(lambda: said_once(lambda said: "balance" in said and "· 0 " not in said, TOLD, **way))
     assert said.startswith("gpt-5.4 · ")
