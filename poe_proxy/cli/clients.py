@@ -6,6 +6,7 @@ Settings and files are those of November 2026: Claude Code 2.1.329, opencode 1.1
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,18 +50,16 @@ class Offer:
     models: Registry
     model: str = ""
 
-    def name(self, *wanted: str) -> str | None:
-        """The first of these names that means a model, as Poe calls it."""
+    def card(self, *wanted: str) -> ModelCard | None:
+        """The first of these names that means a model."""
         for name in wanted:
-            try:
-                return self.models.resolve(name).poe_name
-            except UnknownModel:
-                continue
+            with suppress(UnknownModel):
+                return self.models.resolve(name)
         return None
 
     def examples(self) -> list[str]:
         """The model that was asked for, or a few that are good to begin with."""
-        return [self.model] if self.model else [name for name in _FALLBACKS if self.name(name)]
+        return [self.model] if self.model else [name for name in _FALLBACKS if self.card(name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +89,8 @@ def address_for_claude(address: Address) -> dict[str, str]:
 
 def models_for_claude(offer: Offer) -> dict[str, str]:
     """Poe's own names for what Claude Code calls opus, sonnet …: it knows from a name what the model can do."""
-    kinds = {f"ANTHROPIC_DEFAULT_{kind}_MODEL": offer.name(*names) for kind, names in _KINDS.items()}
-    named = {variable: name for variable, name in kinds.items() if name}
+    cards = {f"ANTHROPIC_DEFAULT_{kind}_MODEL": offer.card(*names) for kind, names in _KINDS.items()}
+    named = {variable: card.poe_name for variable, card in cards.items() if card}
     return named | {"CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1"}
 
 
@@ -111,7 +110,7 @@ def opencode(offer: Offer, place: Place) -> Instructions:
 
 def continue_(offer: Offer, place: Place) -> Instructions:
     """Each model is an item of its own, with the address and the key."""
-    items = [_continue_item(name, offer.address) for name in offer.examples()]
+    items = [_continue_item(name, offer) for name in offer.examples()]
     head = {"name": "Poe Proxy", "version": "1.0.0", "schema": "v1"}
 
     def merge(text: str) -> str:
@@ -189,14 +188,19 @@ def _opencode_model(card: ModelCard) -> dict[str, Any]:
     return said
 
 
-def _continue_item(model: str, address: Address) -> dict[str, str | Sequence[str]]:
+def _continue_item(model: str, offer: Offer) -> dict[str, str | Sequence[str]]:
+    """Its command line calls /v1/responses for what begins like a name of OpenAI's, whatever its settings say."""
+    card = offer.card(model)
+    tools = ["tool_use"] if card is None or "tools" in card.features else []
+    images = ["image_input"] if card is not None and "image" in card.input_modalities else []
     return {
         "name": f"{model} (Poe)",
         "provider": "openai",
-        "model": model,
-        "apiBase": f"{address.url}/v1",
-        "apiKey": address.key,
+        "model": f"poe/{model}",
+        "apiBase": f"{offer.address.url}/v1",
+        "apiKey": offer.address.key,
         "roles": ("chat", "edit", "apply"),
+        "capabilities": (*tools, *images),
     }
 
 

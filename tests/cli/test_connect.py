@@ -64,7 +64,9 @@ def test_a_model_is_made_the_default(home: Path) -> None:
     said = json.loads(shown(home, "opencode", "--model", "glm-4.6"))
     assert said["model"] == "poe-proxy/glm-4.6"
     assert "glm-4.6" in said["provider"]["poe-proxy"]["models"]
-    assert [model["model"] for model in yaml.safe_load(shown(home, "continue", "--model", "o3"))["models"]] == ["o3"]
+    assert [model["model"] for model in yaml.safe_load(shown(home, "continue", "--model", "o3"))["models"]] == [
+        "poe/o3"
+    ]
 
 
 def test_a_model_that_nobody_knows_is_told_of(home: Path) -> None:
@@ -161,6 +163,7 @@ def test_written_for_continue(home: Path) -> None:
     first, ours, _ = yaml.safe_load(file.read_text())["models"]
     assert first == {"name": "llama", "model": "llama3"}
     assert (ours["provider"], ours["apiBase"], ours["apiKey"]) == ("openai", f"{URL}/v1", KEY)
+    assert (ours["model"], ours["capabilities"]) == ("poe/gpt-5.4", ["tool_use", "image_input"])
     assert "has it all already" in connect(home, "continue", "--write").said
 
 
