@@ -27,6 +27,7 @@ from poe_sim import KEYS
 from tests.commands import PROXY, in_front_of, started
 
 VERSION = "2.1.329"
+PACKAGE = f"@anthropic-ai/claude-code@{VERSION}"
 NATIVE, TRANSLATED = "claude-sonnet-4.6", "gpt-5.4"
 PATHS = {NATIVE: "/v1/messages", TRANSLATED: "/v1/chat/completions"}
 _TURN_S = 60
@@ -198,25 +199,25 @@ def installed() -> Path | None:
     if binary.exists():
         return binary
     npm = shutil.which("npm")
-    assert npm, "npm is needed to install Claude Code: install Node.js 18 or newer"
+    assert npm, "npm is needed to install Claude Code: install Node.js 18 or newer, which has it"
     if not _answers(npm):
         return None
     say(f"installing Claude Code {VERSION} (about 360 MB) into {cache} …")
     with _whole(cache) as draft:
         (draft / "package.json").write_text('{"private": true}')
         words = [npm, "install", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run([*words, f"@anthropic-ai/claude-code@{VERSION}"], cwd=draft, timeout=_INSTALL_S, check=True)
+        subprocess.run([*words, PACKAGE], cwd=draft, timeout=_INSTALL_S, check=True)
     return binary
 
 
 def _answers(npm: str) -> bool:
+    """Whether the registry answers at all; that it has the package is not asked here but found out by installing."""
+    words = [npm, "view", PACKAGE, "version", "--fetch-retries=1"]
     try:
-        pinged = subprocess.run(
-            [npm, "ping", "--fetch-retries=1"], capture_output=True, timeout=_REGISTRY_S, check=False
-        )
+        asked = subprocess.run(words, capture_output=True, text=True, timeout=_REGISTRY_S, check=False)
     except subprocess.TimeoutExpired:
         return False
-    return pinged.returncode == 0
+    return asked.returncode == 0 or "E404" in asked.stderr
 
 
 @contextmanager
