@@ -1,6 +1,7 @@
 """What the proxy adds: answers and streams a second, latency, memory and start time, beside the direct figures.
 
-The proxy runs with limits that count but never bind, and once more without any, so that their price is seen.
+The proxy runs with its ledger and with limits that count but never bind, and once more without either, so that their
+price is seen.
 One core for the proxy, the other for the stand-in Poe (its fast mode) and wrk. Rounds are interleaved, so that what
 else the machine does hits all alike; the figures are medians and the ratios are within one run.
 """
@@ -119,9 +120,9 @@ def start_seconds(poe_port: int, data_dir: str) -> float:
 
 
 def proxying(
-    port: int, poe_port: int, data_dir: str, limits: dict[str, str]
+    port: int, poe_port: int, data_dir: str, limits: dict[str, str], program: str = "proxy.py"
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    return serving(PROXY_CORE, port, "proxy.py", "--port", str(port), **_settings(poe_port, data_dir), **limits)
+    return serving(PROXY_CORE, port, program, "--port", str(port), **_settings(poe_port, data_dir), **limits)
 
 
 def _settings(poe_port: int, data_dir: str) -> dict[str, str]:
@@ -130,6 +131,7 @@ def _settings(poe_port: int, data_dir: str) -> dict[str, str]:
         "POE_BASE_URL": f"http://127.0.0.1:{poe_port}",
         "DATA_DIR": data_dir,
         "LOG_FORMAT": "json",
+        "FOOTER": "never",
     }
 
 
@@ -139,7 +141,7 @@ def run(rounds: int, seconds: float) -> None:
         tempfile.TemporaryDirectory() as data_dir,
         serving(OTHER_CORE, poe_port, "-m", "poe_sim", "--fast", "--port", str(poe_port)),
         proxying(proxy_port, poe_port, data_dir, LIMITS) as proxy,
-        proxying(bare_port, poe_port, data_dir, NO_LIMITS),
+        proxying(bare_port, poe_port, f"{data_dir}/bare", NO_LIMITS, "benchmarks/without_ledger.py"),
     ):
         starts = [start_seconds(poe_port, data_dir) for _ in range(rounds)]
         for mode in MODES:
@@ -155,7 +157,7 @@ def _compare(mode: str, ports: tuple[int, int, int], rounds: int, seconds: float
     failed = sum(figures.failed for round_ in runs for figures in round_)
     print(
         f"{mode}/s at 32 clients     {through:8.0f}   (direct {direct:.0f}, ratio {through / direct:.3f}; "
-        f"without limits {bare:.0f}, ratio {through / bare:.3f}; failed {failed})"
+        f"without ledger and limits {bare:.0f}, ratio {through / bare:.3f}; failed {failed})"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from poe_proxy.call import TOO_SLOW, Patience, call
+from poe_proxy.call import CHAT, TOO_SLOW, Patience, call
 from poe_proxy.canonical.answer import Answer, fold
 from poe_proxy.canonical.card import ModelCard
 from poe_proxy.canonical.errors import PoeError, ProxyError, TimedOut, Unanswered
@@ -105,7 +105,7 @@ class Exchange:
 
     def _call(self, attempt: Attempt, sent: float, report: Report) -> AsyncGenerator[list[Event]]:
         heard = partial(self.turns.heard, sent)
-        return call(self.poe, attempt, report, self.patience, self.means.clock, heard)
+        return call(self.poe, CHAT, attempt, report, self.patience, self.means.clock, heard)
 
     def _fitted(self, request: Request, card: ModelCard, *, stream: bool) -> tuple[Json, list[str]]:
         body, changes = parameters.fit(

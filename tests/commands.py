@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poe_sim import KEYS
-from tests.running import ROOT
+from tests.running import QUIET, ROOT
 
 PROXY = (sys.executable, str(ROOT / "proxy.py"))
 UVICORN = (sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT), "proxy:app")
@@ -80,7 +80,7 @@ class Command:
 @contextlib.contextmanager
 def started(words: Sequence[str], folder: Path, settings: Mapping[str, object] | None = None) -> Iterator[Command]:
     """Run ``words`` in ``folder``, with ``settings`` and nothing of ours, until the block ends; then it is killed."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": _GUARD, "MODELS_FILE": str(ROOT / "models.yaml")}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": _GUARD, "MODELS_FILE": str(ROOT / "models.yaml"), **QUIET}
     environment["DATA_DIR"] = str(folder / "data")
     (folder / ".env").touch()  # or the checkout's own would be read, which is the developer's
     environment |= {name: str(value) for name, value in (settings or {}).items()}

@@ -21,10 +21,15 @@ from poe_sim import KEYS
 
 ROOT = Path(__file__).parents[1]
 _PATIENCE_S = 10
+QUIET = {"FOOTER": "never", "RATE_LIMIT": "0", "UPSTREAM_RPM": "0"}
+"""For tests of other things: answers as the model gave them, at once, and as many as a test asks for."""
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready, and runs with the loop it can be reached through."""
+    """A server that says when it is ready, runs in a loop that can be reached, and ends as soon as it is told.
+
+    uvicorn's own looks ten times a second whether it should end, and the suite starts hundreds of proxies.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -34,7 +39,20 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.loop = asyncio.get_running_loop()
+        self._told = asyncio.Event()
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        ticking, told = asyncio.create_task(super().main_loop()), asyncio.create_task(self._told.wait())
+        await asyncio.wait((ticking, told), return_when=asyncio.FIRST_COMPLETED)
+        self.should_exit = True
+        ticking.cancel()
+        told.cancel()
+
+    def end(self) -> None:
+        """Have it end; from any thread."""
+        assert self.loop is not None
+        self.loop.call_soon_threadsafe(self._told.set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +91,7 @@ def settings_for(poe_url: str, data_dir: Path, **changes: object) -> Settings:
         "POE_BASE_URL": poe_url,
         "DATA_DIR": str(data_dir),
         "MODELS_FILE": str(ROOT / "models.yaml"),
+        **QUIET,
         **{name: str(value) for name, value in changes.items()},
     }
     return load_settings(environment, Path("/nonexistent/.env"))
@@ -90,7 +109,7 @@ def running_proxy(poe_url: str, data_dir: Path, **changes: object) -> Iterator[P
         try:
             yield Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", app, server)
         finally:
-            server.should_exit = True
+            server.end()
             thread.join(_PATIENCE_S)
 
 

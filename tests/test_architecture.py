@@ -17,7 +17,7 @@ LEVELS = (
     {"canonical", "sse"},
     {"policy", "poe", "files", "wire", "observe", "settings", "tokens"},
     {"call", "clipper", "limits", "upkeep", "ledger"},
-    {"exchange"},
+    {"exchange", "token_count"},
     {"web"},
     {"cli"},
 )

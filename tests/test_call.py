@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 
-from poe_proxy.call import Patience, call
+from poe_proxy.call import CHAT, Patience, call
 from poe_proxy.canonical.errors import LinkError, TimedOut
 from poe_proxy.canonical.events import Event, Started, Text
 from poe_proxy.canonical.report import Report
@@ -134,7 +134,7 @@ async def failure(endless: Endless, patience: Patience) -> LinkError:
     poe, attempt = PoeClient("http://poe", "key", Transport()), Attempt(1, {"model": "m", "stream": True})
 
     async def hear_out() -> None:
-        async for _ in call(poe, attempt, Report("id", "route", 0.0), patience, endless.clock, lambda *_: None):
+        async for _ in call(poe, CHAT, attempt, Report("id", "route", 0.0), patience, endless.clock, lambda *_: None):
             pass
 
     with pytest.raises(LinkError) as caught:

@@ -93,5 +93,6 @@ def _add(answer: Answer, event: Event) -> None:
 def _add_to(call: Call, event: ToolArguments) -> None:
     call.arguments += event.arguments
     call.name += event.name
+    call.signature = call.signature or event.signature
     if event.frame:
         call.frames.append(event.frame)

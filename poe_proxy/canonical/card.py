@@ -9,6 +9,8 @@ from typing import Literal
 
 FooterMode = Literal["auto", "always", "never"]
 """When an answer gets a footer; ``auto``: unless it would do harm."""
+Way = Literal["messages", "chat"]
+"""What Poe is asked in: Anthropic's Messages, or chat completions."""
 
 
 class Modality(StrEnum):
@@ -55,6 +57,7 @@ class ModelCard:
     ``name`` is what ``GET /v1/models`` shows; ``poe_name`` is what is sent to Poe. ``in_catalogue`` says whether
     ``parameters``, ``context`` and the rest are Poe's word: without it nothing can be concluded from their absence.
     ``context`` and ``max_output`` are tokens, ``created`` is Unix seconds; ``base`` and ``per_1k_tokens`` are points.
+    ``note`` says, for ``x-poe-changes``, that this model answers where another, or none by name, was asked for.
     """
 
     name: str
@@ -77,6 +80,8 @@ class ModelCard:
     base: float | None = None
     per_1k_tokens: float | None = None
     footer: FooterMode | None = None  # None: as the setting says
+    via: Way | None = None  # None: as the catalogue says
+    note: str = ""
 
     @property
     def is_media(self) -> bool:

@@ -39,9 +39,14 @@ ProxyError
 
 from typing import ClassVar
 
+from poe_proxy.canonical.json import Json
+
 
 class ProxyError(Exception):
-    """An error with all that a caller is told of it. ``retry_after`` is seconds; ``detail`` is for the log only."""
+    """An error with all that a caller is told of it. ``retry_after`` is seconds; ``detail`` is for the log only.
+
+    ``details`` are facts for the caller's program, which only Anthropic's shape has a place for.
+    """
 
     status: int = 500
     type: ClassVar[str] = "proxy_error"
@@ -56,6 +61,7 @@ class ProxyError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         detail: str = "",
+        details: Json | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -63,6 +69,7 @@ class ProxyError(Exception):
         self.code = code if code is not None else self.default_code
         self.retry_after = retry_after
         self.detail = detail
+        self.details = details
 
 
 class CallerError(ProxyError):
@@ -130,10 +137,14 @@ class TooManyRequests(CallerError):
 
 
 class PoeError(ProxyError):
-    """``poe_status`` is the HTTP status that Poe itself gave; ``poe_type`` its own word for the kind of error."""
+    """``poe_status`` is the HTTP status that Poe itself gave; ``poe_type`` its own word for the kind of error.
+
+    ``original`` is the body as Poe said it, where clients of that dialect act on its very words.
+    """
 
     type = "upstream_error"
     status = 502
+    original: Json | None = None
 
     def __init__(
         self,

@@ -64,12 +64,14 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolArguments:
-    """More of a call's JSON arguments; ``name`` is more of its name, which some backends send in pieces."""
+    """More of a call's JSON arguments; ``name`` is more of its name, which some backends send in pieces, and
+    ``signature`` Google's where it comes after the beginning."""
 
     index: int
     arguments: str
     frame: Json | None = None
     name: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

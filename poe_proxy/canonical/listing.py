@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from poe_proxy.canonical.card import FooterMode, Modality
+from poe_proxy.canonical.card import FooterMode, Modality, Way
 
 AllowUnlisted = bool | Literal["any"]
 
@@ -27,6 +27,7 @@ class Entry:
     aliases: tuple[str, ...] = ()
     line: int = 0
     footer: FooterMode | None = None
+    via: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)

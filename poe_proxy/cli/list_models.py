@@ -102,6 +102,8 @@ def _wanted(names: Sequence[str], known: Registry) -> list[ModelCard]:
         except UnknownModel:
             close = ", ".join(known.closest(name)) or "nothing"
             _end(f"nothing was written: Poe's catalogue has no {name} (closest: {close})", 1)
+        if card.note:
+            _end(f"nothing was written: {card.note}; say {card.poe_name} if you mean that", 1)
         cards.setdefault(card.poe_name, card)
     return list(cards.values())
 

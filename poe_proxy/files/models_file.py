@@ -147,6 +147,7 @@ class _Reading:
             aliases=shape.aliases,
             line=spot.line,
             footer=shape.footer,
+            via=shape.via,
         )
 
     def bare(self, modality: Modality, spot: Spot) -> Entry | None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from poe_proxy.canonical.card import FooterMode
+from poe_proxy.canonical.card import FooterMode, Way
 
 
 def _one_or_several(value: object) -> object:
@@ -32,6 +32,7 @@ class EntryShape(_Shape):
     context_limit: Tokens | None = None
     aliases: Names = ()
     footer: FooterMode | None = None
+    via: Way | None = None
 
 
 class DefaultsShape(_Shape):
@@ -57,5 +58,6 @@ EXPECTED = {
     "allow_unlisted": "true, false or any",
     "text_max_tokens": _TOKENS,
     "footer": "auto, always or never",
+    "via": "messages or chat",
 }
 """What each key takes, in the words of an error message."""

@@ -55,10 +55,9 @@ class Lease:
         if self._writer.store is None or not self._writer.opened.is_set():
             return []
         try:
-            rows = await self._writer.store.open_rows(since)
+            return await self._writer.store.open_rows(since, but=self._holder)
         except StoreError:
             return []
-        return [row for row in rows if not row.id.startswith(self._holder)]
 
     async def results(self, ids: Sequence[str]) -> list[Points]:
         """What the process that settles found out about these rows."""

@@ -29,7 +29,7 @@ _INSERT = text(
 _SETTLE = text(
     "UPDATE requests SET points = :points, source = :source, history = :history WHERE id = :id AND source = ''"
 )
-_OPEN = text("SELECT * FROM requests WHERE time > :since AND source = ''")
+_OPEN = text("SELECT * FROM requests WHERE time > :since AND source = '' AND id NOT LIKE :own")
 _USED = text("SELECT history FROM requests WHERE time > :since AND history <> '[]'")
 _GIVE_UP = text("UPDATE requests SET points = estimate, source = 'estimated' WHERE time < :before AND source = ''")
 _PRUNE = text("DELETE FROM requests WHERE time < :before")
@@ -105,9 +105,9 @@ class Store:
             if settled:
                 await connection.execute(_SETTLE, [_points(one) for one in settled])
 
-    async def open_rows(self, since: float) -> list[Row]:
-        """Rows that are not settled, younger than ``since`` (Unix seconds)."""
-        return [_row(values) for values in await self._read(_OPEN, since=since)]
+    async def open_rows(self, since: float, *, but: str = "-") -> list[Row]:
+        """Rows that are not settled, younger than ``since`` (Unix seconds), whose ids do not begin with ``but``."""
+        return [_row(values) for values in await self._read(_OPEN, since=since, own=f"{but}%")]
 
     async def used(self, since: float) -> set[str]:
         """Ids of the history rows that requests younger than ``since`` were settled with."""

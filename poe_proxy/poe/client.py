@@ -1,6 +1,6 @@
 """The only one who calls Poe. It knows paths, keys and timeouts; it decides nothing and reads no answer's meaning."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -68,11 +68,33 @@ class Answered:
         return b"".join(pieces)
 
 
+class _NoCookies(httpx.Cookies):
+    """Keeps none and so reads none: a client lives for one call."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Nothing, which takes no time."""
+
+
+class _Client(httpx.AsyncClient):
+    """A client for one call."""
+
+    _NONE = _NoCookies()
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None, whatever is set: no call is sent with the cookies of another."""
+        return self._NONE
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None: ...
+
+
 class PoeClient:
     """Calls Poe with one key over the shared transport; each call has an ``httpx.AsyncClient`` of its own."""
 
     def __init__(self, base_url: str, key: str, transport: httpx.AsyncBaseTransport) -> None:
         self._base_url = base_url
+        self._urls: dict[str, httpx.URL] = {}  # parsed once, since that takes its time
         self._key = key.encode()
         self._transport = transport
         self._headers = {
@@ -82,13 +104,17 @@ class PoeClient:
         }
 
     @asynccontextmanager
-    async def chat(self, body: bytes, *, idle_s: float, fresh: bool = False) -> AsyncIterator[Answered]:
-        """``POST /v1/chat/completions``, over a new connection if ``fresh``; ``idle_s`` is the longest silence borne.
+    async def post(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None, *, idle_s: float, fresh: bool = False
+    ) -> AsyncIterator[Answered]:
+        """``POST`` JSON to one of the few paths of models, over a new connection if ``fresh``.
 
-        Raises LinkError.
+        ``idle_s`` is the longest silence borne. Raises LinkError.
         """
-        headers = {**self._headers, "content-type": "application/json"}
-        async with self._call("POST", "/v1/chat/completions", headers, body, idle_s, fresh=fresh) as answered:
+        if (url := self._urls.get(path)) is None:
+            url = self._urls[path] = httpx.URL(self._base_url + path)
+        with_ours = {**(headers or {}), **self._headers, "content-type": "application/json"}
+        async with self._call("POST", url, with_ours, body, idle_s, fresh=fresh) as answered:
             yield answered
 
     def masked(self, body: bytes) -> bytes:
@@ -97,18 +123,25 @@ class PoeClient:
 
     async def get(self, path: str, *, timeout_s: float) -> tuple[int, httpx.Headers, bytes]:
         """A small whole answer (``/v1/models``, ``/usage/…``): status, headers, body. Raises LinkError."""
-        async with self._call("GET", path, self._headers, None, timeout_s) as answered:
+        async with self._call("GET", self._base_url + path, self._headers, None, timeout_s) as answered:
             return answered.status, answered.headers, await answered.whole()
 
     @asynccontextmanager
     async def _call(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None, idle_s: float, *, fresh: bool = False
+        self,
+        method: str,
+        url: str | httpx.URL,
+        headers: dict[str, str],
+        body: bytes | None,
+        idle_s: float,
+        *,
+        fresh: bool = False,
     ) -> AsyncIterator[Answered]:
         timeout = {"connect": _CONNECT_S, "pool": _CONNECT_S, "read": idle_s, "write": idle_s}
         request = httpx.Request(
-            method, self._base_url + path, headers=headers, content=body, extensions={"timeout": timeout, FRESH: fresh}
+            method, url, headers=headers, content=body, extensions={"timeout": timeout, FRESH: fresh}
         )
-        async with httpx.AsyncClient(transport=self._transport, trust_env=False) as client:
+        async with _Client(transport=self._transport, trust_env=False) as client:
             response = await _send(client, request)
             try:
                 yield Answered(response)

@@ -14,8 +14,11 @@ Counter = Callable[[str], int]
 """The tokens of a text."""
 MESSAGE = 4
 """Tokens around each message: its role and where it begins and ends."""
-_IMAGE, _IMAGE_LOW = 1600, 85
-_FILE_UNSEEN = 2000
+IMAGE = 1600
+"""Tokens of an image that cannot be looked into."""
+_IMAGE_LOW = 85
+FILE_UNSEEN = 2000
+"""Tokens of a file that only its address is known of."""
 _FILE_LEAST, _FILE_MOST = 250, 50_000
 _BYTES_PER_TOKEN = {"text": 3, "audio": 500, "video": 1000}
 _BYTES_PER_TOKEN_OF_DOCUMENTS = 32
@@ -40,15 +43,15 @@ def weigh(message: Json) -> Weight:
                 fixed += price
             else:
                 text = text_of(part)
-                texts.append(_spelt(part) if text is None else text)
+                texts.append(spelt(part) if text is None else text)
     if rest := {name: value for name, value in message.items() if name not in _SEEN and value is not None}:
-        texts.append(_spelt(rest))
+        texts.append(spelt(rest))
     return fixed, texts
 
 
 def weigh_beside(body: Json) -> Weight:
     """The weight of what stands beside the messages and is shown to the model too: tools and the answer's format."""
-    return MESSAGE, [_spelt(body[name]) for name in _BESIDE_MESSAGES if body.get(name)]
+    return MESSAGE, [spelt(body[name]) for name in _BESIDE_MESSAGES if body.get(name)]
 
 
 def cost(weight: Weight, count: Counter) -> int:
@@ -86,7 +89,8 @@ def text_of(part: Any) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _spelt(value: Any) -> str:
+def spelt(value: Any) -> str:
+    """JSON as a model is shown it. Raises orjson.JSONEncodeError where it is nested deeper than can be written."""
     return orjson.dumps(value).decode()
 
 
@@ -98,7 +102,7 @@ def _price(part: Json) -> int | None:
     """The fixed price of a part, None for one that is counted."""
     kind = part.get("type")
     if kind == "image_url":
-        return _IMAGE_LOW if as_object(part.get(kind)).get("detail") == "low" else _IMAGE
+        return _IMAGE_LOW if as_object(part.get(kind)).get("detail") == "low" else IMAGE
     return _file(_data(part[kind])) if kind in _FILES and kind in part else None
 
 
@@ -112,10 +116,15 @@ def _data(held: Any) -> str:
 def _file(data: str) -> int:
     """A file by its size and kind, where it can be seen."""
     head, comma, encoded = data.partition(",") if data.startswith("data:") else ("", "", data)
-    if not comma and (len(data) < _FILE_UNSEEN or data.startswith(("http://", "https://"))):
-        return _FILE_UNSEEN
+    if not comma and (len(data) < FILE_UNSEEN or data.startswith(("http://", "https://"))):
+        return FILE_UNSEEN
     kind = head.removeprefix("data:").partition("/")[0].lower()
     if kind == "image":
-        return _IMAGE
-    size = len(encoded) * 3 // 4
+        return IMAGE
+    return of_encoded(len(encoded), kind)
+
+
+def of_encoded(length: int, kind: str = "") -> int:
+    """Tokens of a file that is ``length`` characters of base64; ``kind`` is text, audio or video, else a document."""
+    size = length * 3 // 4
     return min(max(size // _BYTES_PER_TOKEN.get(kind, _BYTES_PER_TOKEN_OF_DOCUMENTS), _FILE_LEAST), _FILE_MOST)

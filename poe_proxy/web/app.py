@@ -76,7 +76,14 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.house = house
             yield
 
-    app = FastAPI(title="Poe Proxy", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Poe Proxy",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # which costs 5 % where nobody listens
+    )
     _add_routes(app)
     app.add_exception_handler(ProxyError, _proxy_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -1,208 +1,45 @@
-"""``POST /v1/chat/completions``: from the client's bytes to the client's bytes."""
+"""``POST /v1/chat/completions``."""
 
 import time
-from contextlib import aclosing
-from typing import Any
+from dataclasses import dataclass
 
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
 
-from poe_proxy.canonical.answer import Answer, fold
-from poe_proxy.canonical.card import ModelCard
-from poe_proxy.canonical.cost import Cost
-from poe_proxy.canonical.errors import Internal, ProxyError, ShuttingDown
-from poe_proxy.canonical.events import Failed
+from poe_proxy.canonical.answer import Answer
+from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
-from poe_proxy.observe import log
-from poe_proxy.policy import footer, guards
-from poe_proxy.policy.footer import FooterStage
-from poe_proxy.policy.pricing import estimate
-from poe_proxy.web.body import ClientLeftError, read_body
-from poe_proxy.web.costs import instead
-from poe_proxy.web.house import House, report_of
-from poe_proxy.web.lifeline import Lifeline, Receive
-from poe_proxy.web.outlet import EVENT_STREAM, Outlet, Send
-from poe_proxy.web.respond import error_response, header_safe, json_response, poe_headers
-from poe_proxy.wire.openai_chat import answer as wire_answer
+from poe_proxy.web.calls import Dialect, answered
+from poe_proxy.wire.openai_chat import DIALECT, answer
 from poe_proxy.wire.openai_chat.request import parse
 from poe_proxy.wire.openai_chat.stream import Writer
 
-_SHUTDOWN = "The proxy is shutting down and could not finish this answer; try again in a moment."
+
+@dataclass(frozen=True, slots=True)
+class ChatSpeech:
+    """Chat completions, for a caller who asked for ``model``."""
+
+    model: str
+    include_usage: bool
+    answer_id: str
+
+    def writer(self) -> Writer:
+        """A stream's."""
+        return Writer(self.model, include_usage=self.include_usage, answer_id=self.answer_id, created=int(time.time()))
+
+    def body(self, whole: Answer) -> Json:
+        """A whole answer's."""
+        return answer.write(whole, self.model)
+
+
+def _speech(request: Request, report: Report) -> ChatSpeech:
+    return ChatSpeech(request.model, request.include_usage, f"chatcmpl-{report.request_id}")
+
+
+_CHAT = Dialect(DIALECT, lambda data, _: parse(data), _speech, has_footers=True)
 
 
 async def chat_completions(web_request: WebRequest) -> Response:
     """Answer a chat completion, streamed or whole."""
-    house, report = House.of(web_request), report_of(web_request)
-    settings = house.settings
-    report.dialect = "openai_chat"
-    try:
-        data = await read_body(
-            web_request.receive,
-            web_request.headers,
-            max_bytes=int(settings.max_body_mb * 2**20),
-            timeout_s=settings.body_timeout_s,
-        )
-    except ClientLeftError:
-        report.outcome = "client_left"
-        return Response(status_code=499)
-    request = parse(data)
-    report.model = request.model
-    card = house.upkeep.resolve(request.model)
-    report.poe_model, report.in_catalogue = card.poe_name, card.in_catalogue
-    house.ledger.begin(report)
-    report.stream = _wants_stream(request, card, default=settings.stream_default)
-    if guards.is_paused(house.upkeep.balance, settings.points_cutoff):
-        return _paused(house, request, report)
-    if settings.max_points_per_message:
-        _refuse_expensive(house, request, card)
-    asked = web_request.headers.get("x-poe-footer", "")
-    return ChatAnswer(
-        house, request, card, report, has_footer=footer.is_wanted(asked, card, settings.footer, request.body)
-    )
-
-
-def _wants_stream(request: Request, card: ModelCard, *, default: bool) -> bool:
-    """A missing ``stream`` means false, as OpenAI has it; STREAM_DEFAULT turns that for text models."""
-    return request.stream if request.stream is not None else default and not card.is_media
-
-
-def _paused(house: House, request: Request, report: Report) -> Response:
-    """The answer of a proxy that keeps the last points in reserve, in the shape asked for."""
-    upkeep, balance = house.upkeep, house.upkeep.balance or 0
-    report.outcome, report.cost = "paused", Cost(balance=balance)
-    upkeep.want_balance()
-    answer_id, cutoff = f"chatcmpl-{report.request_id}", house.settings.points_cutoff
-    events = guards.paused(answer_id, time.time(), balance, cutoff, upkeep.grant_at)
-    if not report.stream:
-        return json_response(wire_answer.write(fold(events), request.model), headers=poe_headers(report))
-    writer = Writer(request.model, include_usage=request.include_usage)
-    return Response(writer.push(events) + writer.close(), headers=EVENT_STREAM)
-
-
-def _refuse_expensive(house: House, request: Request, card: ModelCard) -> None:
-    """Raises TooExpensive, before anything is sent."""
-    usage = guards.foreseen(request.body, card)
-    points, most = estimate(card, usage), house.settings.max_points_per_message
-    if points is not None and guards.is_too_expensive(points, most):
-        raise guards.too_expensive(points, most, footer.named(instead(house.upkeep.registry, card, usage, most + 1)))
-
-
-class ChatAnswer(Response):
-    """The answer under way: it ends when the client leaves or the proxy shuts down, whatever it is waiting for."""
-
-    def __init__(self, house: House, request: Request, card: ModelCard, report: Report, *, has_footer: bool) -> None:
-        super().__init__()
-        self._has_footer = has_footer
-        self._tells_cost = has_footer or house.settings.footer != "never"
-        self._house = house
-        self._request = request
-        self._card = card
-        self._report = report
-        self._id = f"chatcmpl-{report.request_id}"  # for an answer of Poe's that has none
-
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Run the exchange and send what it brings."""
-        try:
-            if self._report.stream:
-                await self._stream(scope, receive, send)
-            else:
-                await self._whole(scope, receive, send)
-        finally:
-            self._house.costs.abandoned(self._report, self._card)
-
-    async def _whole(self, scope: Any, receive: Receive, send: Send) -> None:
-        response: Response | None = None
-        async with Lifeline(receive, self._house.closing) as line:
-            try:
-                answer = await self._house.exchange.answer(self._request, self._card, self._report)
-                answer.id, answer.created = answer.id or self._id, answer.created or int(time.time())
-                body = wire_answer.write(await self._with_cost(answer), self._request.model)
-                response = json_response(body, headers=poe_headers(self._report))
-            except ProxyError as error:
-                response = self._refusal(error)
-        if line.why == "shutdown":
-            response = self._refusal(ShuttingDown(_SHUTDOWN, retry_after=1))
-        self._report.outcome = line.why or self._report.outcome
-        if response is not None and line.why != "client_left":
-            await response(scope, receive, send)
-
-    async def _with_cost(self, answer: Answer) -> Answer:
-        has_footer = self._has_footer and (answer.text is not None or answer.refusal is None)
-        cost = await self._cost(wait=has_footer)
-        answer.cost = cost if self._tells_cost else None
-        if has_footer:
-            answer.text = (answer.text or "") + self._house.costs.footer(self._report, self._card, cost)
-        return answer
-
-    async def _cost(self, *, wait: bool) -> Cost:
-        """What the answer cost; at the proxy's own end nothing is waited for."""
-        return await self._house.costs.of(self._report, self._card, wait=wait and not self._house.closing.begun)
-
-    async def _stream(self, scope: Any, receive: Receive, send: Send) -> None:
-        outlet = Outlet(send, self._house.settings.first_event_s, lambda: poe_headers(self._report))
-        writer = Writer(
-            self._request.model, include_usage=self._request.include_usage, answer_id=self._id, created=int(time.time())
-        )
-        failure: ProxyError | None = None
-        try:
-            async with Lifeline(receive, self._house.closing) as line:
-                failure = await self._pour(outlet, writer)
-            self._report.outcome = line.why or self._report.outcome
-            if line.why == "client_left":
-                return
-            if line.why == "shutdown":
-                failure = ShuttingDown(_SHUTDOWN, retry_after=1)
-            await self._end(failure, outlet, writer, scope, receive, send)
-        finally:
-            outlet.close()
-
-    async def _pour(self, outlet: Outlet, writer: Writer) -> ProxyError | None:
-        """Send events as they come, the last ones with the cost; return what went wrong before any content, which is
-        still to be told."""
-        stage = FooterStage(is_on=self._has_footer)
-        events = self._house.exchange.events(self._request, self._card, self._report, stream=True)
-        try:
-            async with aclosing(events) as batches:
-                async for batch in batches:
-                    if data := writer.push(stage.push(batch)):
-                        await outlet.write(data)
-                    if batch and isinstance(batch[-1], Failed):
-                        self._note(batch[-1].error, "cut")
-            if not stage.failed:
-                await self._close(stage, outlet, writer)
-        except ProxyError as error:
-            return error
-        except Exception as error:
-            if not outlet.started:
-                raise
-            log.crash(error, self._report.request_id)  # a fault of ours must not look like an answer's clean end
-            return Internal(f"The proxy failed on this answer; its log says more under {self._report.request_id}.")
-        return None
-
-    async def _close(self, stage: FooterStage, outlet: Outlet, writer: Writer) -> None:
-        cost = await self._cost(wait=stage.waits)
-        text = self._house.costs.footer(self._report, self._card, cost) if stage.waits else ""
-        if data := writer.push(stage.close(text, cost if self._tells_cost else None)):
-            await outlet.write(data)
-
-    async def _end(
-        self, failure: ProxyError | None, outlet: Outlet, writer: Writer, scope: Any, receive: Receive, send: Send
-    ) -> None:
-        if failure is not None and not outlet.started:
-            outlet.close()
-            await self._refusal(failure)(scope, receive, send)
-            return
-        if failure is not None:
-            self._note(failure, "cut")
-        last = writer.push([Failed(failure)]) if failure is not None else b""
-        await outlet.finish(last + writer.close())
-
-    def _refusal(self, error: ProxyError) -> Response:
-        self._note(error, "error")
-        return error_response(error, poe_headers(self._report))
-
-    def _note(self, error: ProxyError, outcome: str) -> None:
-        if self._report.outcome == "ok":
-            self._report.outcome = outcome
-        self._report.error = header_safe(f"{type(error).__name__} {error.status} {error.code or ''}".rstrip())
+    return await answered(web_request, _CHAT)

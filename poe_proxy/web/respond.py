@@ -10,6 +10,7 @@ from starlette.responses import Response
 from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, ProxyError, RateLimited
 from poe_proxy.canonical.report import Report
+from poe_proxy.wire.openai_chat import DIALECT as CHAT
 from poe_proxy.wire.openai_chat import errors
 
 _CLOSING = (BodyTooLarge, BodyTooSlow)  # the rest of the body is still on its way: the connection is of no more use
@@ -22,9 +23,10 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
     return Response(orjson.dumps(content), status, dict(headers or {}), media_type="application/json")
 
 
-def error_response(error: ProxyError, headers: Mapping[str, str] | None = None) -> Response:
-    """``error`` in OpenAI's shape, with the headers that its SDKs act on."""
-    return json_response(errors.write(error), error.status, {**(headers or {}), **_error_headers(error)})
+def error_response(error: ProxyError, headers: Mapping[str, str] | None = None, *, dialect: str = CHAT) -> Response:
+    """``error`` in the shape of ``dialect``, with the headers that SDKs act on."""
+    body = errors.write(error)
+    return json_response(body, error.status, {**(headers or {}), **_error_headers(error)})
 
 
 def _error_headers(error: ProxyError) -> dict[str, str]:

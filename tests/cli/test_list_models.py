@@ -192,6 +192,14 @@ class TestWriting:
         assert (result.exit_code, desk.models.read_text()) == (1, MODELS)
         assert "Poe's catalogue has no gpt-5-mimi (closest: gpt-5-mini, gpt-5)" in result.stderr
 
+    @pytest.mark.parametrize(("name", "code"), [("claude-opus-4-6-20260205", 0), ("claude-opus-9", 1), ("opus", 1)])
+    def test_another_model_than_the_named_one_is_not_written(self, desk: Desk, poe: Poe, name: str, code: int) -> None:
+        opus = {"id": "claude-opus-4.6", "owned_by": "Anthropic", "architecture": {"output_modalities": ["text"]}}
+        poe.body = json.dumps({"data": [opus]}).encode()
+        result = desk.run("--write", name)
+        assert (result.exit_code, "claude-opus-4.6" in desk.models.read_text()) == (code, code == 0)
+        assert code == 0 or "claude-opus-4.6 answers; say claude-opus-4.6 if you mean that" in result.stderr
+
     def test_a_name_that_the_file_uses_otherwise(self, desk: Desk) -> None:
         before = "models: {text: [{poe_name: gpt-5, aliases: gpt-5-mini}]}"
         desk.models.write_text(before)

@@ -104,6 +104,18 @@ class TestTheWholeFile:
             listing(in_text(f"- {{poe_name: b, footer: {written}}}"))
         assert "`footer` must be auto, always or never" in str(refused.value)
 
+    @pytest.mark.parametrize("way", ["messages", "chat"])
+    def test_the_way_to_poe_of_one_model(self, way: str) -> None:
+        assert [entry.via for entry in listing(in_text("- a", f"- {{poe_name: b, via: {way}}}")).entries] == [None, way]
+
+    @pytest.mark.parametrize("written", ["responses", "true", "[chat]", "Chat"])
+    def test_there_are_two_ways(self, written: str) -> None:
+        fault = only_fault(in_text("- a", "- poe_name: b", f"  via: {written}"))
+        assert fault.startswith("models.yaml line 5, entry b: `via` must be messages or chat, not ")
+
+    def test_no_way_is_for_all(self) -> None:
+        assert "unknown key `via`" in only_fault("defaults: {via: chat}\nmodels:")
+
     def test_text_max_tokens(self) -> None:
         assert listing("defaults: {text_max_tokens: 9}\nmodels:").text_max_tokens == 9
 

@@ -34,7 +34,7 @@ def mocked() -> respx.MockRouter:
 
 def test_a_chat_call_carries_key_type_and_body_and_asks_for_no_compression(mocked: respx.MockRouter) -> None:
     async def work(poe: PoeClient) -> bytes:
-        async with poe.chat(b'{"model":"m"}', idle_s=1) as answered:
+        async with poe.post("/v1/chat/completions", b'{"model":"m"}', idle_s=1) as answered:
             return await answered.whole()
 
     with mocked:

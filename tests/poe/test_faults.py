@@ -73,7 +73,7 @@ async def calling(url: str) -> AsyncIterator[PoeClient]:
 
 
 async def call(url: str, idle_s: float = 5) -> bytes:
-    async with calling(url) as poe, poe.chat(b"{}", idle_s=idle_s) as answered:
+    async with calling(url) as poe, poe.post("/v1/chat/completions", b"{}", idle_s=idle_s) as answered:
         return await answered.whole()
 
 
@@ -175,7 +175,7 @@ def test_connections_that_went_stale_are_not_tried_twice() -> None:
 
 
 async def whole(poe: PoeClient, *, fresh: bool = False) -> bytes:
-    async with poe.chat(b"{}", idle_s=5, fresh=fresh) as answered:
+    async with poe.post("/v1/chat/completions", b"{}", idle_s=5, fresh=fresh) as answered:
         return await answered.whole()
 
 

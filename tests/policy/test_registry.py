@@ -2,6 +2,7 @@
 
 import string
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -27,6 +28,10 @@ CATALOGUE = {
     )
 }
 FIVE = Entry("Five", "GPT-5", aliases=("big", "openai/gpt-4"), base=3, per_1k_tokens=0.5, line=7)
+
+
+def claude(name: str, created: int = 0) -> ModelCard:
+    return ModelCard(name, name, in_catalogue=True, owner="Anthropic", created=created)
 
 
 def registry(*entries: Entry, allow: AllowUnlisted = False, text_max_tokens: int | None = None) -> Registry:
@@ -183,6 +188,130 @@ def real() -> dict[str, ModelCard]:
 @pytest.fixture(scope="module")
 def shipped(real: dict[str, ModelCard]) -> Registry:
     return Registry(load_models(ROOT / "models.yaml"), real)
+
+
+@pytest.fixture(scope="module")
+def open_to_all(real: dict[str, ModelCard]) -> Registry:
+    """Poe's own catalogue, and not a word in models.yaml."""
+    return Registry(Listing(allow_unlisted=True), real)
+
+
+class TestAsAnthropicsClientsSpellIt:
+    """In Poe's own catalogue, where the newest are opus 4.6, sonnet 4.6 and haiku 4.5."""
+
+    @pytest.mark.parametrize(
+        ("name", "at_poe"),
+        [
+            ("claude-sonnet-4-5-20250929", "claude-sonnet-4.5"),
+            ("claude-sonnet-4-5", "claude-sonnet-4.5"),
+            ("Claude-Sonnet-4-5-latest", "claude-sonnet-4.5"),
+            ("claude-sonnet-4-20250514", "claude-sonnet-4"),
+            ("claude-opus-4-0", "claude-opus-4"),
+            ("claude-3-5-haiku-20241022", "claude-haiku-3.5"),
+            ("claude-3-7-sonnet-latest", "claude-sonnet-3.7"),
+            ("claude-3-haiku-20240307", "claude-haiku-3"),
+            ("claude-sonnet-4-5@20250929", "claude-sonnet-4.5"),
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4.5"),
+            ("anthropic.claude-opus-4-1-20250805-v1:0", "claude-opus-4.1"),
+            ("anthropic/claude-opus-4-1", "claude-opus-4.1"),
+            ("poe/anthropic/claude-opus-4-1-20250805", "claude-opus-4.1"),
+            ("claude-opus-4.6[1m]", "claude-opus-4.6"),
+            ("claude-opus-4-6[1M]", "claude-opus-4.6"),
+            ("claude-poe-gpt-5.4", "gpt-5.4"),
+            ("claude-poe-GPT-5.4[1m]", "gpt-5.4"),
+            ("gpt-5.4[1m]", "gpt-5.4"),
+            ("claude-code", "claude-code"),
+        ],
+    )
+    def test_a_version_that_is_named_is_kept_without_a_word(
+        self, open_to_all: Registry, name: str, at_poe: str
+    ) -> None:
+        card = open_to_all.resolve(name)
+        assert (card.poe_name, card.note) == (at_poe, "")
+
+    @pytest.mark.parametrize(
+        ("name", "note"),
+        [
+            ("opus", "model opus: claude-opus-4.6 answers"),
+            ("opus[1m]", "model opus[1m]: claude-opus-4.6 answers"),
+            ("sonnet", "model sonnet: claude-sonnet-4.6 answers"),
+            ("Haiku", "model Haiku: claude-haiku-4.5 answers"),
+            ("claude-haiku-latest", "model claude-haiku-latest: claude-haiku-4.5 answers"),
+            ("fable", "model fable is not at Poe: claude-opus-4.6 answers"),
+            ("claude-fable-5-2", "model claude-fable-5-2 is not at Poe: claude-opus-4.6 answers"),
+            ("claude-opus-5-5", "model claude-opus-5-5 is not at Poe: claude-opus-4.6 answers"),
+            ("anthropic/claude-haiku-9", "model claude-haiku-9 is not at Poe: claude-haiku-4.5 answers"),
+            ("claude-3-5-sonnet-latest", "model claude-3-5-sonnet-latest is not at Poe: claude-sonnet-4.6 answers"),
+            ("claude-sonnet-4-5-thinking", "model claude-sonnet-4-5-thinking is not at Poe: claude-sonnet-4.5 answers"),
+        ],
+    )
+    def test_all_else_is_the_newest_of_its_kind_and_told(self, open_to_all: Registry, name: str, note: str) -> None:
+        card = open_to_all.resolve(name)
+        assert card.note == note
+        assert card.note.endswith(f" {card.poe_name} answers")
+
+    @pytest.mark.parametrize(
+        "name", ["claude", "claude-code-2", "claude-instant-1.2", "claude-opus-big", "magnum-opus"]
+    )
+    def test_what_names_no_kind_of_claude_is_unknown(self, open_to_all: Registry, name: str) -> None:
+        assert f"no model '{name}'" in refusal(open_to_all, name)
+
+    def test_a_search_that_ends_like_a_date_or_a_release_is_left_alone(self) -> None:
+        known = registry(Entry("deepseek", "gpt-5"), allow=True)
+        assert refusal(known, "deepseek-v3")
+        assert refusal(known, "deepseek-20250101")
+
+    def test_the_operators_names_go_first(self, real: dict[str, ModelCard]) -> None:
+        cheap = Entry("cheap", "gpt-5.4-mini", aliases=("haiku", "claude-haiku-4-5"))
+        known = Registry(Listing((cheap,), allow_unlisted=True), real)
+        for name in ("haiku", "haiku[1m]", "claude-haiku-4-5", "claude-haiku-4-5-20251001", "claude-haiku-latest"):
+            assert (known.resolve(name).name, known.resolve(name).note) == ("cheap", "")
+        assert known.resolve("claude-haiku-4.5").poe_name == "claude-haiku-4.5"
+
+    def test_a_claude_that_only_the_operator_knows_is_the_newest(self, real: dict[str, ModelCard]) -> None:
+        known = Registry(Listing((Entry("mine", "Claude-Opus-5.5"),), allow_unlisted=True), real)
+        assert known.resolve("opus").name == "mine"
+        assert known.resolve("claude-opus-5-5").note == ""
+
+    def test_what_poe_has_but_the_operator_does_not_serve_is_not_replaced(self, real: dict[str, ModelCard]) -> None:
+        known = Registry(Listing((Entry("claude-opus-4.6", "claude-opus-4.6"),)), real)
+        assert "Poe has it: add it to models.yaml" in refusal(known, "claude-opus-4-5-20251101")
+        assert known.resolve("claude-opus-5").poe_name == "claude-opus-4.6"
+        assert refusal(known, "sonnet")
+
+    def test_with_any_claudes_are_replaced_and_bots_left_to_poe(self, real: dict[str, ModelCard]) -> None:
+        known = Registry(Listing(allow_unlisted="any"), real)
+        assert known.resolve("claude-opus-5-5").poe_name == "claude-opus-4.6"
+        assert known.resolve("Claude-Opus-4-Thinking").poe_name == "Claude-Opus-4-Thinking"
+        assert known.resolve("claude-poe-Private-Bot[1m]").poe_name == "Private-Bot"
+
+
+class TestTheNewest:
+    def newest(self, *cards: ModelCard) -> str:
+        return Registry(Listing(allow_unlisted=True), {card.name: card for card in cards}).resolve("opus").name
+
+    def test_is_by_version_as_a_number(self) -> None:
+        assert self.newest(claude("claude-opus-4.9", created=2), claude("claude-opus-4.10", created=1)) == (
+            "claude-opus-4.10"
+        )
+
+    def test_then_by_age(self) -> None:
+        assert self.newest(claude("claude-opus-5", created=1), claude("claude-5-opus", created=2)) == "claude-5-opus"
+
+    def test_is_no_variant_unless_there_is_nothing_else(self) -> None:
+        assert self.newest(claude("claude-opus-4"), claude("claude-opus-5-search")) == "claude-opus-4"
+        assert self.newest(claude("claude-opus-5-search")) == "claude-opus-5-search"
+
+    def test_is_anthropics_and_answers_in_text(self) -> None:
+        bot = replace(claude("claude-opus-9"), owner="somebody")
+        media = replace(claude("claude-opus-8"), modality=Modality.IMAGE)
+        assert self.newest(claude("claude-opus-4"), bot, media) == "claude-opus-4"
+
+    def test_a_fable_of_poes_own_goes_before_the_opus(self) -> None:
+        known = Registry(
+            Listing(allow_unlisted=True), {name: claude(name) for name in ("claude-opus-4", "claude-fable-5")}
+        )
+        assert known.resolve("fable").note == "model fable: claude-fable-5 answers"
 
 
 class TestTheShippedFile:

@@ -10,8 +10,8 @@ from poe_proxy.canonical.answer import fold
 from poe_proxy.canonical.errors import Garbled, RateLimited, StreamBroken
 from poe_proxy.canonical.events import Event, Failed, Finished, Reasoning, Refusal, Started, Text, ToolCall, Used
 from poe_proxy.canonical.usage import Usage
+from poe_proxy.wire.lenient import decoded
 from poe_proxy.wire.openai_chat.answer import read, write
-from poe_proxy.wire.openai_chat.frames import decoded
 from tests.wire.chunks import Json, bare, calls, chunk, piece, usage, usage_chunk
 from tests.wire.chunks import read as read_stream
 

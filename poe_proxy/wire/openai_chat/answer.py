@@ -21,17 +21,22 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
+from poe_proxy.wire.lenient import as_text, mended
 from poe_proxy.wire.openai_chat import errors
-from poe_proxy.wire.openai_chat.calls import added_up, as_call, as_text, is_other, pieces
-from poe_proxy.wire.openai_chat.frames import framed, mended, seconds, the_choice
-from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage, with_cost
+from poe_proxy.wire.openai_chat.calls import added_up, as_call, is_other, pieces, signature_of
+from poe_proxy.wire.openai_chat.frames import bare, framed, seconds, the_choice
+from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage
 from poe_proxy.wire.openai_chat.thoughts import thinking_blocks
+from poe_proxy.wire.usage import with_cost
 
 _OURS = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"})
 
 
-def read(body: Any) -> list[Event]:
-    """Read a whole answer; one that is an error, or nothing that we know, becomes a single ``Failed``."""
+def read(body: Any, *, keep: bool = True) -> list[Event]:
+    """Read a whole answer; one that is an error, or nothing that we know, becomes a single ``Failed``.
+
+    ``keep`` is for a client that speaks this dialect too: the events carry their frames, and the first the whole body.
+    """
     if isinstance(body, dict) and body.get("error"):
         return [Failed(errors.read_in_stream(body))]
     choice = _the_choice(as_object(body).get("choices"))
@@ -39,7 +44,8 @@ def read(body: Any) -> list[Event]:
         return [Failed(Garbled("Poe answered 200 with something that is not a chat completion."))]
     if is_failure(choice.get("finish_reason")):
         return [Failed(StreamBroken(GAVE_UP))]
-    return _read(body, choice)
+    events = _read(body, choice)
+    return events if keep else bare(events)
 
 
 def _the_choice(choices: Any) -> Json | None:
@@ -58,7 +64,7 @@ def _read(body: Json, choice: Json) -> list[Event]:
         *_content(message),
         *_only_ours(message, choice),
     ]
-    calls = _calls(pieces(message.get("tool_calls")), id_)
+    calls = _calls(pieces(message.get("tool_calls")), id_, signature_of(message))
     reason = legal_finish(choice.get("finish_reason"), has_calls=bool(calls))
     events += [*calls, Finished(reason, framed({}, {}, {**choice, "logprobs": None}, finish=reason))]
     if isinstance(usage := body.get("usage"), dict):
@@ -93,25 +99,24 @@ def _part_text(part: Any) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _calls(told: list[Json], answer_id: str) -> list[Event]:
+def _calls(told: list[Json], answer_id: str, signature: str) -> list[Event]:
     calls: list[Event] = []
     functions = 0
     for place, piece in enumerate(told):
         if is_other(piece):
             calls.append(Opaque(framed({}, {"tool_calls": [{**piece, "index": place}]})))
         else:
-            calls.append(_call(functions, place, piece, answer_id))
+            calls.append(_call(functions, place, piece, answer_id, signature if not functions else ""))
             functions += 1
     return calls
 
 
-def _call(index: int, place: int, piece: Json, answer_id: str) -> ToolCall:
+def _call(index: int, place: int, piece: Json, answer_id: str, signature: str) -> ToolCall:
     function = as_object(piece.get("function"))
     id_ = str(piece.get("id") or f"call_{answer_id}_{index}")
     name, arguments = str(function.get("name") or ""), as_text(function.get("arguments")) or "{}"
-    return ToolCall(
-        index, id_, name, arguments, framed({}, {"tool_calls": [as_call(piece, id_, name, arguments, place)]})
-    )
+    frame = framed({}, {"tool_calls": [as_call(piece, id_, name, arguments, place)]})
+    return ToolCall(index, id_, name, arguments, frame, signature_of(piece) or signature)
 
 
 def write(answer: Answer, model: str) -> Json:

@@ -6,7 +6,6 @@ for two calls, or thousands of characters long; the name may come late or in pie
 ``function`` are not read: they pass as they are, beside the others.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +13,7 @@ import orjson
 
 from poe_proxy.canonical.events import ToolArguments, ToolCall
 from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.wire.lenient import as_text
 
 _SAID_ONCE = frozenset({"id", "type", "name"})
 """What belongs to a call's beginning alone; the SDK adds up what is said again."""
@@ -187,6 +187,13 @@ def as_call(said: Json, id_: str, name: str, arguments: str, index: int) -> Json
     return {**said, "index": index, "id": id_, "type": "function", "function": function}
 
 
+def signature_of(said: Json) -> str:
+    """Google's ``thought_signature``: with a call, or once for the whole message."""
+    google = as_object(as_object(said.get("extra_content")).get("google"))
+    signature = google.get("thought_signature")
+    return signature if isinstance(signature, str) else ""
+
+
 def is_other(piece: Json) -> bool:
     """Whether a piece is of a call of another type than ``function``, as OpenAI's ``custom``."""
     if "function" in piece:
@@ -221,25 +228,6 @@ def pieces(tool_calls: Any) -> list[Json]:
     if isinstance(tool_calls, dict):  # one that stands without its list
         return [tool_calls] if "function" in tool_calls or "custom" in tool_calls else []
     return [piece for piece in tool_calls if isinstance(piece, dict)] if isinstance(tool_calls, list) else []
-
-
-def as_text(arguments: Any) -> str:
-    """Arguments as JSON text; some backends send the object itself, or nothing."""
-    if isinstance(arguments, str):
-        return arguments
-    if arguments is None:
-        return ""
-    try:
-        return orjson.dumps(arguments).decode()
-    except TypeError:  # nested too deep for orjson
-        return _deep(arguments)
-
-
-def _deep(arguments: Any) -> str:
-    try:
-        return json.dumps(arguments, ensure_ascii=False)
-    except RecursionError:
-        return ""
 
 
 def _is_json(text: str) -> bool:

@@ -17,8 +17,8 @@ from poe_proxy.canonical.events import (
     Used,
 )
 from poe_proxy.canonical.json import Json, as_object
-from poe_proxy.wire.openai_chat.calls import CallAssembler, Told, pieces
-from poe_proxy.wire.openai_chat.frames import framed, index_of, seconds, the_choice
+from poe_proxy.wire.openai_chat.calls import CallAssembler, Told, pieces, signature_of
+from poe_proxy.wire.openai_chat.frames import bare, framed, index_of, seconds, the_choice
 from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, is_finish, legal_finish, read_usage, whole_usage
 from poe_proxy.wire.openai_chat.thoughts import ReasoningOnce
 
@@ -32,7 +32,8 @@ _AROUND = frozenset(
 class ChunkReader:
     """Reads the chunks of one stream. ``finished`` is set by a finish: only usage and tool calls count after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
         self.calls = CallAssembler()
         self.id: str | None = None
         self.finished = False
@@ -58,8 +59,9 @@ class ChunkReader:
             and isinstance(text, str)
         ):
             delta.pop("role", None)  # some backends say it every time, and the SDK adds it up
-            return [Text(text, chunk)]  # nearly every frame of nearly every stream
-        return self._split(chunk, self._ours(chunk.get("choices")), usage)
+            return [Text(text, chunk if self._keep else None)]  # nearly every frame of nearly every stream
+        events = self._split(chunk, self._ours(chunk.get("choices")), usage)
+        return events if self._keep else bare(events)
 
     def _ours(self, choices: Any) -> Json:
         """The choice that counts: the first, which is the one that the stream began with whatever index it has."""
@@ -93,7 +95,8 @@ class ChunkReader:
 
     def unclosed(self) -> list[Event]:
         """A finish where the end lacks one and is whole all the same: all calls that were begun are."""
-        return [*self._last_of_calls({}), self._finish("tool_calls", None)]
+        events = [*self._last_of_calls({}), self._finish("tool_calls", None)]
+        return events if self._keep else bare(events)
 
     def _beside(self, chunk: Json) -> list[Event]:
         """A chunk without a choice may still say what only this dialect knows; ahead of the answer Azure sends one."""
@@ -127,8 +130,10 @@ class ChunkReader:
 
     def _deltas(self, chunk: Json, delta: Json) -> list[Event]:
         events: list[Event] = [] if self.finished else self._texts(chunk, delta)
+        signature = signature_of(delta)
         for piece in pieces(delta.get("tool_calls")):
-            events += [_call(told, chunk) for told in self.calls.add(piece, self.id or "")]
+            events += [_call(told, chunk, signature) for told in self.calls.add(piece, self.id or "")]
+            signature = ""
         return events
 
     def _texts(self, chunk: Json, delta: Json) -> list[Event]:
@@ -154,14 +159,15 @@ class ChunkReader:
         return Finished(reason, frame)
 
 
-def _call(told: Told, chunk: Json) -> Event:
+def _call(told: Told, chunk: Json, signature: str = "") -> Event:
     event, piece = told
+    signature = signature_of(piece) or signature
     frame = framed(chunk, {"tool_calls": [piece]})
     match event:
         case ToolCall(index, id_, name, arguments):
-            return ToolCall(index, id_, name, arguments, frame)
+            return ToolCall(index, id_, name, arguments, frame, signature)
         case ToolArguments(index, arguments):
-            return ToolArguments(index, arguments, frame, event.name)
+            return ToolArguments(index, arguments, frame, event.name, signature)
     return Opaque(frame)
 
 

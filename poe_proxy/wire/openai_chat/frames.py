@@ -1,49 +1,27 @@
 """The shape of a chunk of a stream: what is said once per chunk, around what its one choice says."""
 
-import json
-import math
+from dataclasses import replace
 from typing import Any
 
-import orjson
-
+from poe_proxy.canonical.events import Event, Failed, Opaque, Started
 from poe_proxy.canonical.json import Json
 
 _NOT_AROUND = frozenset({"usage", "error"})  # an error that is null is still one to clients that ask for the key
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138
 
 
-def decoded(data: bytes) -> Any:
-    """The JSON of one frame. Raises ValueError.
-
-    What orjson refuses and backends write is mended: NaN and 1e400 are null, half an emoji and invalid UTF-8 U+FFFD.
-    """
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return mended(leniently(data))
+def bare(events: list[Event]) -> list[Event]:
+    """The events for a client of another dialect: without frames, and without what only this dialect knows."""
+    return [_bare(event) for event in events if not isinstance(event, Opaque)]
 
 
-def leniently(data: bytes) -> Any:
-    """JSON that orjson refuses; its texts may hold halves of emojis, which no writer takes. Raises ValueError."""
-    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-    try:
-        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-
-
-def mended(value: Any) -> Any:
-    """``value`` as orjson can write it, two halves of an emoji joined. Raises ValueError where it is too deep."""
-    try:
-        text = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-    return orjson.loads(text.decode("utf-16-le", "replace"))
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
+def _bare(event: Event) -> Event:
+    match event:
+        case Started():
+            return replace(event, frame=None, answer=None)
+        case Failed() | Opaque():
+            return event
+    return event if event.frame is None else replace(event, frame=None)
 
 
 def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:

@@ -1,13 +1,11 @@
 """Finish reasons and token counts as Poe's many backends write them, and as OpenAI defines them."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
+from poe_proxy.wire.usage import count
 
-_MOST = 2**53
 LEGAL = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _FOREIGN: Mapping[str, str] = {
     "end_turn": "stop",
@@ -49,11 +47,11 @@ def read_usage(usage: Json) -> Usage:
     """Token counts; absent, null and nonsense count as 0."""
     prompt_details = as_object(usage.get("prompt_tokens_details"))
     return Usage(
-        prompt=_count(usage.get("prompt_tokens")),
-        completion=_count(usage.get("completion_tokens")),
-        cached=_count(prompt_details.get("cached_tokens")),
-        reasoning=_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
-        written=_count(prompt_details.get("cache_creation_tokens")),
+        prompt=count(usage.get("prompt_tokens")),
+        completion=count(usage.get("completion_tokens")),
+        cached=count(prompt_details.get("cached_tokens")),
+        reasoning=count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+        written=count(prompt_details.get("cache_creation_tokens")),
     )
 
 
@@ -64,18 +62,5 @@ def whole_usage(usage: Json) -> Json:
         **usage,
         "prompt_tokens": read.prompt,
         "completion_tokens": read.completion,
-        "total_tokens": _count(usage.get("total_tokens")) or read.prompt + read.completion,
+        "total_tokens": count(usage.get("total_tokens")) or read.prompt + read.completion,
     }
-
-
-def with_cost(usage: Json, cost: Cost) -> Json:
-    """The usage with ``poe``: what the answer cost, as far as it is known."""
-    figures = cost.shown()
-    return {**usage, "poe": figures} if figures else usage
-
-
-def _count(value: Any) -> int:
-    """A whole number of tokens, cut to what every JSON reader takes as one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        return 0
-    return int(min(value, _MOST))

@@ -25,22 +25,25 @@ from poe_proxy.canonical.events import (
     Used,
 )
 from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.wire.lenient import leniently, mended
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.chunk import ChunkReader
-from poe_proxy.wire.openai_chat.frames import leniently, mended, the_choice
-from poe_proxy.wire.openai_chat.reasons import is_finish, with_cost
+from poe_proxy.wire.openai_chat.frames import the_choice
+from poe_proxy.wire.openai_chat.reasons import is_finish
 from poe_proxy.wire.openai_chat.thoughts import Halves
+from poe_proxy.wire.usage import with_cost
 
 DONE = b"[DONE]"
 _Framed = Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Finished | Used | Opaque
 
 
 class Reader:
-    """Reads one stream. ``done`` is set by ``[DONE]`` or a failure: nothing after it counts."""
+    """Reads one stream; without ``keep_frames`` for a client of another dialect. ``done`` is set by ``[DONE]`` or a
+    failure: nothing after it counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_frames: bool = True) -> None:
         self._frames = sse.Decoder()
-        self._chunks = ChunkReader()
+        self._chunks = ChunkReader(keep=keep_frames)
         self._halves = Halves()
         self._failed = False
         self.done = False

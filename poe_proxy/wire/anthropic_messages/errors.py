@@ -1,0 +1,104 @@
+"""Errors in Anthropic's shape: Poe's with its own body kept, since Claude Code acts on the words, and ours.
+
+Claude Code compacts by itself when it reads ``prompt is too long``; other words for the same are put in these.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from poe_proxy.canonical.errors import ContextTooLong, KeyRefused, PoeError, ProxyError
+from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.wire import poe_errors
+from poe_proxy.wire.lenient import mended
+
+_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_KNOWN = frozenset({*_TYPES.values(), "invalid_request_error", "api_error", "conflict_error"})
+_UNDERSTOOD = re.compile(r"prompt is too long|exceed context limit: \d+ \+ \d+ > \d+", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.-])\d{1,3}(?:,\d{3})+\b|(?<![\w.-])\d{3,}\b")
+_SHOULD_RETRY: Mapping[str, bool] = {"true": True, "false": False}
+
+
+def read(status: int, headers: Mapping[str, str], body: bytes) -> PoeError:
+    """Read an error answer of Poe; ``status`` is its HTTP status, ``headers`` have lower-case names."""
+    error = _with_original(poe_errors.read(status, headers, body), _parsed(body))
+    should_retry = _SHOULD_RETRY.get(headers.get("x-should-retry", ""))
+    if should_retry is not None and error.may_retry is None:
+        error.may_retry = should_retry
+    return error
+
+
+def read_in_stream(body: Any) -> PoeError:
+    """Read the data of an ``error`` event, or an error that came with 200."""
+    return _with_original(poe_errors.read_in_stream(body), body)
+
+
+def write(error: ProxyError, request_id: str | None = None) -> Json:
+    """The body that Anthropic's SDKs and Claude Code expect; ``request_id`` where Poe's own is not known."""
+    body = (error.original if isinstance(error, PoeError) else None) or {}
+    told: Json = {**as_object(body.get("error")), "type": _type(error), "message": _message(error)}
+    if error.details is not None:
+        told["details"] = error.details
+    id_ = body.get("request_id") or request_id
+    return {**body, "type": "error", "error": told, **({"request_id": id_} if id_ else {})}
+
+
+def encoded(error: ProxyError) -> bytes:
+    """The same as bytes, for an event; orjson reads what is nested deeper than it writes."""
+    try:
+        return orjson.dumps(write(error))
+    except TypeError:
+        return orjson.dumps(mended({"type": "error", "error": {"type": _type(error), "message": _message(error)}}))
+
+
+def _with_original(error: PoeError, said: Any) -> PoeError:
+    """What Poe says of our own key is not the caller's."""
+    if not isinstance(error, KeyRefused):
+        error.original = _innermost(said)
+    return error
+
+
+def _innermost(said: Any) -> Json | None:
+    """The error as Anthropic wrote it: Poe puts that body as JSON text into the message of one of its own."""
+    if not isinstance(said, dict) or not isinstance(said.get("error"), dict):
+        return None
+    inner = _innermost(_parsed(said["error"].get("message")))
+    if inner is None:
+        return said
+    id_ = inner.get("request_id") or said.get("request_id")
+    return {**inner, "request_id": id_} if id_ else inner
+
+
+def _parsed(body: Any) -> Any:
+    try:
+        return orjson.loads(body) if isinstance(body, bytes | str) else None
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _type(error: ProxyError) -> str:
+    """Poe's own word where it is one of Anthropic's and the status is still Poe's, else the word for the status."""
+    if isinstance(error, PoeError) and error.poe_type in _KNOWN and error.poe_status == error.status:
+        return error.poe_type
+    return _TYPES.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
+
+
+def _message(error: ProxyError) -> str:
+    if not isinstance(error, ContextTooLong) or _UNDERSTOOD.search(error.message):
+        return error.message
+    numbers = sorted(int(number.replace(",", "")) for number in _NUMBER.findall(error.message))
+    if len(numbers) == 2 and numbers[0] < numbers[1]:
+        return f"prompt is too long: {numbers[1]} tokens > {numbers[0]} maximum"
+    return f"prompt is too long: {error.message}"

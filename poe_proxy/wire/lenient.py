@@ -1,0 +1,60 @@
+"""JSON as Poe's many backends write it, where orjson refuses to read it or to write it. It knows no dialect."""
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+
+def decoded(data: bytes) -> Any:
+    """The JSON of one frame. Raises ValueError.
+
+    What orjson refuses and backends write is mended: NaN and 1e400 are null, half an emoji and invalid UTF-8 U+FFFD.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return mended(leniently(data))
+
+
+def leniently(data: bytes) -> Any:
+    """JSON that orjson refuses; its texts may hold halves of emojis, which no writer takes. Raises ValueError."""
+    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    try:
+        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def mended(value: Any) -> Any:
+    """``value`` as orjson can write it, two halves of an emoji joined. Raises ValueError where it is too deep."""
+    try:
+        text = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    return orjson.loads(text.decode("utf-16-le", "replace"))
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def as_text(arguments: Any) -> str:
+    """Arguments as JSON text; some backends send the object itself, or nothing."""
+    if isinstance(arguments, str):
+        return arguments
+    if arguments is None:
+        return ""
+    try:
+        return orjson.dumps(arguments).decode()
+    except TypeError:  # nested too deep for orjson
+        return _deep(arguments)
+
+
+def _deep(arguments: Any) -> str:
+    try:
+        return json.dumps(arguments, ensure_ascii=False)
+    except RecursionError:
+        return ""
