@@ -17,8 +17,7 @@ from poe_proxy.cli.address import HOME, Address
 from poe_proxy.files.client_settings import Merge, merged_json, merged_yaml
 from poe_proxy.policy.registry import Registry
 
-_KINDS = {"OPUS": ("opus",), "SONNET": ("sonnet",), "HAIKU": ("haiku",), "FABLE": ("fable", "opus")}
-"""Claude Code's kinds of model, and which of ours takes the part: Poe need not have a fable."""
+_KINDS = ("opus", "sonnet", "haiku", "fable")  # of Claude Code's models
 _PROVIDER = "poe-proxy"
 _FALLBACKS = ("gpt-5.4", "claude-sonnet-4.6")
 
@@ -50,11 +49,10 @@ class Offer:
     models: Registry
     model: str = ""
 
-    def card(self, *wanted: str) -> ModelCard | None:
-        """The first of these names that means a model."""
-        for name in wanted:
-            with suppress(UnknownModel):
-                return self.models.resolve(name)
+    def card(self, name: str) -> ModelCard | None:
+        """The model that ``name`` means, if it means one."""
+        with suppress(UnknownModel):
+            return self.models.resolve(name)
         return None
 
     def examples(self) -> list[str]:
@@ -89,7 +87,7 @@ def address_for_claude(address: Address) -> dict[str, str]:
 
 def models_for_claude(offer: Offer) -> dict[str, str]:
     """Poe's own names for what Claude Code calls opus, sonnet …: it knows from a name what the model can do."""
-    cards = {f"ANTHROPIC_DEFAULT_{kind}_MODEL": offer.card(*names) for kind, names in _KINDS.items()}
+    cards = {f"ANTHROPIC_DEFAULT_{kind.upper()}_MODEL": offer.card(kind) for kind in _KINDS}
     named = {variable: card.poe_name for variable, card in cards.items() if card}
     return named | {"CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1"}
 
