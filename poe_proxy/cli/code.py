@@ -36,6 +36,8 @@ def code(arguments: Sequence[str]) -> int:
             return _run([program, *arguments], environment_for(offer, os.environ))
     except NoProxyError as error:
         end(str(error))
+    except KeyboardInterrupt:  # before Claude Code began, or after it ended
+        return 128 + signal.SIGINT
     except OSError as error:
         end(f"{error.filename or data_dir} cannot be used ({error.strerror}): DATA_DIR must be a folder to write to")
 

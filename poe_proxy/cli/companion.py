@@ -58,11 +58,11 @@ def companion(address: Address, folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     files = _Files(folder, address)
     with files.users.open("a") as users:
-        with _one_at_a_time(files.door):
-            fcntl.flock(users, fcntl.LOCK_SH)
-            if not _is_ours(address):
-                _start(address, files)
         try:
+            with _one_at_a_time(files.door):
+                fcntl.flock(users, fcntl.LOCK_SH)
+                if not _is_ours(address):
+                    _start(address, files)
             yield _wait_until_ready(address, files.log)
         finally:
             with _one_at_a_time(files.door), contextlib.suppress(BlockingIOError):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from poe_proxy.cli.start import NO_KEY
-from poe_sim import SimServer
+from poe_sim import SimServer, refused_url
 from tests.cli.house import checkout
 from tests.commands import PROXY, Command, Ended, in_front_of, started
 from tests.running import eventually
@@ -174,6 +174,15 @@ def test_ctrl_c_is_claude_codes_and_the_proxy_outlives_it(home: Home) -> None:
         assert command.end().code == 130
     assert home.told()["signals"][0] == signal.SIGINT
     assert home.told()["then"] == 200
+    assert not home.is_served()
+
+
+def test_ctrl_c_while_the_proxy_gets_ready_ends_both(home: Home) -> None:
+    home.poe_url = refused_url()
+    with home.code() as command:
+        eventually(home.is_served, 30)
+        os.killpg(command.pid, signal.SIGINT)
+        assert (command.end().code, command.said) == (130, "")
     assert not home.is_served()
 
 
