@@ -4,7 +4,7 @@ What goes is decided in ``policy/clipping.py``, and counted in ``tokens.py``; no
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from poe_proxy.canonical.card import ModelCard
@@ -29,9 +29,9 @@ class Clipper:
     factors: Factors
     on: bool
 
-    def of(self, card: ModelCard, report: Report) -> "Clipping":
-        """The clipping of one request; ``report`` is told."""
-        return Clipping(self, card, report)
+    def of(self, card: ModelCard, report: Report, *, can_clip: bool = True) -> "Clipping":
+        """The clipping of one request; ``report`` is told. What cannot be clipped passes as it is."""
+        return Clipping(self if can_clip else replace(self, on=False), card, report)
 
 
 class Clipping:

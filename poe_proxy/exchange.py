@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from poe_proxy.call import CHAT, TOO_SLOW, Patience, call
+from poe_proxy import fitting
+from poe_proxy.call import TOO_SLOW, Patience, call
 from poe_proxy.canonical.answer import Answer, fold
-from poe_proxy.canonical.card import ModelCard
-from poe_proxy.canonical.errors import PoeError, ProxyError, TimedOut, Unanswered
+from poe_proxy.canonical.card import ModelCard, Way
+from poe_proxy.canonical.errors import ModelMissing, PoeError, ProxyError, TimedOut, Unanswered
 from poe_proxy.canonical.events import CONTENT, Event, Failed, Started, Used
-from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
 from poe_proxy.clipper import Clipper, Clipping
+from poe_proxy.endpoints import Endpoint, endpoint
 from poe_proxy.limits.turns import Turns
 from poe_proxy.poe.client import PoeClient
-from poe_proxy.policy import attempts, footer, parameters, structured
+from poe_proxy.policy import attempts, structured, ways
 from poe_proxy.policy.attempts import Attempt, Means, Plan, Shorten
 from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
-from poe_proxy.wire.openai_chat.request import build
+from poe_proxy.policy.translated import Translated
 
 _WORTH_A_NOTE_S = 0.1
 _ID_KEPT = 64  # enough to tell the form of an answer's id
@@ -39,7 +40,10 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One way to Poe for all requests; ``sleep`` waits seconds between attempts, ``turns`` for one's turn to call."""
+    """The order of things for all requests; ``sleep`` waits seconds between attempts, ``turns`` for one's turn to call.
+
+    ``missing`` are the models that Poe's Messages was found not to have.
+    """
 
     poe: PoeClient
     means: Means
@@ -47,6 +51,7 @@ class Exchange:
     clipper: Clipper
     sleep: Callable[[float], Awaitable[None]]
     turns: Turns
+    missing: ways.Memory
 
     async def events(
         self, request: Request, card: ModelCard, report: Report, *, stream: bool
@@ -55,19 +60,40 @@ class Exchange:
 
         Raises ProxyError while no content has been yielded; after that the last event is a ``Failed``.
         """
-        clipping = self.clipper.of(card, report)
-        stages = [clipping, *_stages(request, card)]
-        ask_stream = stream and not card.is_media
-        body, changes = self._fitted(request, card, stream=ask_stream)
-        plan, deadline = attempts.plan(await clipping.fit(body), self.means), self.means.clock() + self.means.budget_s
+        way = ways.way(card, self.missing)
+        try:
+            async with aclosing(self._over(way, request, card, report, stream=stream)) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        except ModelMissing:
+            if way == "chat" or card.via is not None:
+                raise
+        self.missing.learn(card.poe_name)
+        report.notes.append(f"Poe's Messages has no {card.poe_name}; asked as chat instead")
+        async with aclosing(self._over("chat", request, card, report, stream=stream)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _over(
+        self, way: Way, request: Request, card: ModelCard, report: Report, *, stream: bool
+    ) -> AsyncGenerator[list[Event]]:
+        """The events of ``request`` by one ``way``."""
+        report.way, goal = way, endpoint(way, request, card)
+        is_native = fitting.is_native(request, way)
+        clipping = self.clipper.of(card, report, can_clip=not is_native)
+        stages = [*_stages(request, card, goal, is_native=is_native), clipping]
+        body, changes = fitting.fitted(request, card, self.means.memory, way, stream=stream and not card.is_media)
+        plan = attempts.plan(await clipping.fit(body), self.means, goal.manner)
+        deadline = self.means.clock() + self.means.budget_s
         attempt, begun = await _next(plan, None, clipping), False
         while True:
             try:
                 if attempt.wait_s:
                     await self.sleep(attempt.wait_s)
                 sent = await self._turn(deadline, report)
-                report.attempts, report.changes = attempt.number, [*changes, *attempt.changes]
-                async with aclosing(self._call(attempt, sent, report)) as batches:
+                report.attempts, report.changes = len(report.sent) + 1, [*changes, *attempt.changes]
+                async with aclosing(self._call(goal, attempt, sent, report)) as batches:
                     async for batch in batches:
                         begun = begun or any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
                         if batch and isinstance(failed := batch[-1], Failed) and not begun:
@@ -103,20 +129,9 @@ class Exchange:
             report.notes.append(f"waited {waited:.1f} s for a turn to call Poe")
         return sent
 
-    def _call(self, attempt: Attempt, sent: float, report: Report) -> AsyncGenerator[list[Event]]:
+    def _call(self, goal: Endpoint, attempt: Attempt, sent: float, report: Report) -> AsyncGenerator[list[Event]]:
         heard = partial(self.turns.heard, sent)
-        return call(self.poe, CHAT, attempt, report, self.patience, self.means.clock, heard)
-
-    def _fitted(self, request: Request, card: ModelCard, *, stream: bool) -> tuple[Json, list[str]]:
-        body, changes = parameters.fit(
-            build(request, card, stream=stream), card, self.means.memory.recall(card.poe_name)
-        )
-        body["messages"], footers = footer.out_of_history(body["messages"])
-        if footers:
-            changes.append(f"took {footers} footer{'s' * (footers > 1)} out of the history")
-        if structured.wants_json(body):
-            body["messages"] = structured.say_it_in_words(body["messages"], body)
-        return body, changes
+        return call(self.poe, goal, attempt, report, self.patience, self.means.clock, heard)
 
 
 async def _next(plan: Plan, error: ProxyError | None, clipping: Clipping) -> Attempt:
@@ -127,8 +142,11 @@ async def _next(plan: Plan, error: ProxyError | None, clipping: Clipping) -> Att
     return step
 
 
-def _stages(request: Request, card: ModelCard) -> list[Stage]:
-    stages: list[Stage] = [ThinkingOut(), MediaOnce(is_media=card.is_media)]
+def _stages(request: Request, card: ModelCard, goal: Endpoint, *, is_native: bool) -> list[Stage]:
+    if is_native:
+        return []
+    stages: list[Stage] = [] if request.dialect == goal.dialect else [Translated()]
+    stages += [ThinkingOut(), MediaOnce(is_media=card.is_media)]
     if structured.wants_json(request.body):
         stages.append(structured.Unwrapper(request.body.get("response_format")))
     return stages

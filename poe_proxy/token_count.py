@@ -4,6 +4,8 @@ What is charged for what stands in ``policy/prompt_costs.py``, how texts are cou
 counted in the thread too: Claude Code asks for 34 counts at once, and on the loop these add up to 14 ms.
 """
 
+import asyncio
+from collections.abc import Callable
 from math import ceil
 
 import orjson
@@ -15,6 +17,9 @@ from poe_proxy.canonical.usage import Usage
 from poe_proxy.clipper import Clipper
 from poe_proxy.policy import prompt_costs
 from poe_proxy.policy.costs import Counter, cost
+
+_AGAIN_S = 60.0
+_MOST_MODELS = 1000
 
 
 async def count(body: Json, card: ModelCard, clipper: Clipper) -> int:
@@ -28,6 +33,41 @@ async def learn(body: Json, card: ModelCard, clipper: Clipper, usage: Usage) -> 
     if not await clipper.tokens.counted(lambda _: prompt_costs.has_media(body), large=True):
         fixed, counted = await _counted(body, card, clipper)
         clipper.factors.learn(card.poe_name, counted, Usage(prompt=usage.prompt - fixed))
+
+
+class Lessons:
+    """Corrects factors by answers under way, for requests that are passed on without having been counted.
+
+    One a minute and model is enough, so that counting costs next to nothing.
+    """
+
+    def __init__(self, clipper: Clipper, clock: Callable[[], float]) -> None:
+        """``clock`` counts seconds."""
+        self._clipper = clipper
+        self._clock = clock
+        self._due: dict[str, float] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def take(self, body: Json, card: ModelCard, usage: Usage) -> None:
+        """Poe reported ``usage`` for ``body``. Returns at once."""
+        now = self._clock()
+        if now < self._due.get(card.poe_name, now) or len(self._due) > _MOST_MODELS:
+            return
+        self._due[card.poe_name] = now + _AGAIN_S
+        task = asyncio.create_task(learn(body, card, self._clipper, usage))
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # a lesson that cannot be learnt is no loss
+
+    async def stop(self) -> None:
+        """Learn no more."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
 async def _counted(body: Json, card: ModelCard, clipper: Clipper) -> tuple[int, int]:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = (
     {"canonical", "sse"},
     {"policy", "poe", "files", "wire", "observe", "settings", "tokens"},
+    {"endpoints", "fitting"},
     {"call", "clipper", "limits", "upkeep", "ledger"},
     {"exchange", "token_count"},
     {"web"},

@@ -10,10 +10,11 @@ import httpx
 import orjson
 import pytest
 
-from poe_proxy.call import CHAT, Patience, call
+from poe_proxy.call import Patience, call
 from poe_proxy.canonical.errors import LinkError, TimedOut
 from poe_proxy.canonical.events import Event, Started, Text
 from poe_proxy.canonical.report import Report
+from poe_proxy.endpoints import CHAT
 from poe_proxy.exchange import Exchange
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.policy.attempts import Attempt

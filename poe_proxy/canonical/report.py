@@ -32,6 +32,8 @@ class Report:
     address: str = ""  # the caller's
     session: str = ""  # as the client's own header names it
     dialect: str = ""  # set for model calls, which are what the ledger keeps
+    way: str = ""  # the endpoint of Poe's that is asked: chat or messages
+    passed: dict[str, str] = field(default_factory=dict)  # headers of Poe's answer that are the caller's too
     model: str = ""  # as asked for
     poe_model: str = ""  # as sent to Poe
     in_catalogue: bool = False  # whether that is a name of Poe's catalogue, and not one that a caller made up

@@ -10,7 +10,8 @@ class Request:
     """A validated request.
 
     ``body`` is the caller's own JSON in ``dialect``; it is never changed in place, so that what was said can be edited
-    on the way to Poe instead of being rebuilt. ``stream`` is None where the caller left it open.
+    on the way to Poe instead of being rebuilt. ``stream`` is None where the caller left it open; ``version`` is that of
+    the dialect, where the caller names one.
     """
 
     dialect: str
@@ -18,3 +19,4 @@ class Request:
     body: Json
     stream: bool | None = None
     include_usage: bool = False
+    version: str = ""

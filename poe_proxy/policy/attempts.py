@@ -5,8 +5,9 @@ with fewer messages; a passing failure with the same body after a wait; a reques
 once at most; all else is final.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from poe_proxy.canonical.errors import (
     CallerError,
@@ -33,8 +34,9 @@ from poe_proxy.canonical.errors import (
     Unfit,
 )
 from poe_proxy.canonical.json import Json
+from poe_proxy.policy import native, refusals
 from poe_proxy.policy.clipping import SHARES
-from poe_proxy.policy.refusals import Memory, Repair, is_same, repair
+from poe_proxy.policy.refusals import Memory, is_same
 
 AGAIN = (RateLimited, NotStarted, PoeFailed, NotReached)
 """Poe did not take the request on: the same body again, after a wait, within the budget."""
@@ -96,14 +98,35 @@ class Shorten:
     share: float
 
 
+class Repair(Protocol):
+    """What to change in a body; ``unsupported`` is worth remembering."""
+
+    @property
+    def unsupported(self) -> Mapping[str, str | None]: ...
+
+    def apply(self, body: Json) -> Json: ...
+
+    def words(self) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a 400 is dealt with: what its words ask to change, what is guessed where they ask for nothing, and, put
+    behind the model's name, what is remembered apart."""
+
+    repair: Callable[[Refused, Json], Repair | None]
+    guesses: "tuple[_Guess, ...]"
+    apart: str = ""
+
+
 Plan = Generator[Attempt | Shorten, ProxyError | Json | None, None]
 """Sent the error of an attempt, and the body (or None) that a question asked for."""
 
 
-def plan(body: Json, means: Means) -> Plan:
+def plan(body: Json, means: Means, manner: "Manner | None" = None) -> Plan:
     """Yield attempts until one is not answered with an error. Raises the error that the caller should see."""
     attempt = Attempt(1, body)
-    layers = _Layers(body, means.memory)
+    layers = _Layers(body, means.memory, manner or AS_CHAT)
     waits = _Waits(means)
     shares = iter(SHARES)
     while True:
@@ -168,8 +191,10 @@ class _Layers:
     the guesses.
     """
 
-    def __init__(self, body: Json, memory: Memory) -> None:
+    def __init__(self, body: Json, memory: Memory, manner: Manner) -> None:
         self._memory = memory
+        self._manner = manner
+        self._name = f"{body.get('model')}{manner.apart}"
         self._base = body
         self._base_changes: tuple[str, ...] = ()
         self._tried: list[Json] = [body]
@@ -182,7 +207,7 @@ class _Layers:
         if len(self._tried) >= _MAX_LAYERS:
             raise self._before_guessing or error
         self._unlearn(error)
-        found = repair(error, attempt.body)
+        found = self._manner.repair(error, attempt.body)
         if found is not None:
             self._learn(error, found)
             repaired = self._repaired(found, attempt)
@@ -196,14 +221,14 @@ class _Layers:
         self._base_changes = (*self._base_changes, attempt.changes[-1])
 
     def _learn(self, error: Refused, found: Repair) -> None:
-        self._memory.learn(str(self._base.get("model")), found.unsupported)
+        self._memory.learn(self._name, found.unsupported)
         self._learned.append((error, found))
 
     def _unlearn(self, error: Refused) -> None:
         """The same error to a repaired body: what it named was not the reason, and nothing to remember."""
         for before, found in self._learned:
             if is_same(before, error):
-                self._memory.forget(str(self._base.get("model")), found.unsupported)
+                self._memory.forget(self._name, found.unsupported)
 
     def _repaired(self, found: Repair, attempt: Attempt) -> Attempt | None:
         body = found.apply(attempt.body)
@@ -216,7 +241,7 @@ class _Layers:
 
     def _guessed(self, error: Refused, attempt: Attempt) -> Attempt:
         if self._guesses is None:
-            self._guesses, self._before_guessing = iter(_GUESSES), error
+            self._guesses, self._before_guessing = iter(self._manner.guesses), error
         for guess in self._guesses:
             body, words = guess(self._base)
             if body not in self._tried:
@@ -244,4 +269,5 @@ def _both(body: Json) -> tuple[Json, tuple[str, ...]]:
     return lower, gone + renamed
 
 
-_GUESSES: tuple[_Guess, ...] = (_without_limit, _lower_cased, _both)
+AS_CHAT = Manner(refusals.repair, (_without_limit, _lower_cased, _both))
+NATIVE = Manner(native.repair, (), apart=" on messages")

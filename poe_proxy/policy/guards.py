@@ -53,11 +53,16 @@ def foreseen(body: Json, card: ModelCard) -> Usage:
     A prompt that is beyond the model's context is cut to it. Without a limit the answer is taken for a quarter of the
     prompt, within reason.
     """
-    prompt = _weight(body.get("messages")) // _BYTES_A_TOKEN + _weight(body.get("tools")) // _BYTES_A_TOKEN
+    prompt = prompt_weight(body)
     prompt = min(prompt, card.context or prompt)
     limits = [body[name] for name in ("max_completion_tokens", "max_tokens") if isinstance(body.get(name), int)]
     answer = min(limits) if limits else min(max(prompt // 4, _SHORT_ANSWER), _LONG_ANSWER)
     return Usage(prompt=prompt, completion=max(0, min(answer, card.max_output or answer)))
+
+
+def prompt_weight(body: Json) -> int:
+    """A cheap guess at the tokens of a prompt, in either dialect."""
+    return sum(_weight(body[name]) // _BYTES_A_TOKEN for name in ("system", "messages", "tools") if body.get(name))
 
 
 def is_too_expensive(points: int | None, most: int) -> bool:

@@ -17,11 +17,11 @@ from poe_proxy.limits.limits import Limits
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import Settings
 from poe_proxy.upkeep import Upkeep
-from poe_proxy.web import about, chat, models, usage
+from poe_proxy.web import about, chat, messages, models, usage
 from poe_proxy.web.gate import Door, Gate
 from poe_proxy.web.house import opened, report_of
 from poe_proxy.web.lifeline import Closing
-from poe_proxy.web.respond import error_response
+from poe_proxy.web.respond import error_response, spoken
 from poe_proxy.wire.openai_chat.validate import ROLES
 
 Endpoint = Callable[[WebRequest], Awaitable[Response]]
@@ -108,6 +108,8 @@ def _is_alone(settings: Settings) -> bool:
 def _add_routes(app: FastAPI) -> None:
     for prefix in ("/v1", ""):  # a base URL without /v1 is the commonest mistake, so it is none
         _route(app, f"{prefix}/chat/completions", chat.chat_completions, "POST", shown=bool(prefix))
+        _route(app, f"{prefix}/messages", messages.messages, "POST", shown=bool(prefix))
+        _route(app, f"{prefix}/messages/count_tokens", messages.count_tokens, "POST", shown=bool(prefix))
         _route(app, f"{prefix}/models", models.list_models, "GET", shown=bool(prefix))
         _route(app, f"{prefix}/usage", usage.usage, "GET", shown=bool(prefix))
         _route(app, f"{prefix}/models/{{model_id:path}}", models.get_model, "GET", shown=bool(prefix))
@@ -116,6 +118,7 @@ def _add_routes(app: FastAPI) -> None:
         ("/health", about.health),
         ("/ready", about.ready),
         ("/metrics", about.metrics),
+        ("/api/hello", about.health),
     ):
         _route(app, path, endpoint, "GET")
 
@@ -133,7 +136,7 @@ async def _proxy_error(request: WebRequest, error: Exception) -> Response:
     assert isinstance(error, ProxyError)
     report = report_of(request)
     report.outcome, report.error = "error", f"{type(error).__name__} {error.status} {error.code or ''}".rstrip()
-    return error_response(error)
+    return error_response(error, dialect=spoken(request.scope))
 
 
 async def _http_error(request: WebRequest, error: Exception) -> Response:

@@ -24,16 +24,26 @@ from poe_proxy.settings import LOOPBACK_NAMES, Settings, is_loopback
 from poe_proxy.web.caller import Callers, household
 from poe_proxy.web.lifeline import Closing, Message, Receive
 from poe_proxy.web.outlet import Send
-from poe_proxy.web.respond import error_response
+from poe_proxy.web.respond import error_response, spoken
 
-OPEN_PATHS = frozenset({"/", "/health", "/ready"})
+OPEN_PATHS = frozenset({"/", "/health", "/ready", "/api/hello"})
 _QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _CONTAINER_HOST = "host.docker.internal"
-MODEL_ROUTES = frozenset({"/v1/chat/completions"})
+MODEL_ROUTES = frozenset({"/v1/chat/completions", "/v1/messages"})
 """What RATE_LIMIT counts: listing models or counting tokens costs nothing, and agents do it dozens of times at once."""
-_ROUTES = frozenset({"/", "/health", "/ready", "/metrics", "/v1/models", "/v1/usage", "/v1/chat/completions"})
+_ROUTES = MODEL_ROUTES | {
+    "/",
+    "/health",
+    "/ready",
+    "/metrics",
+    "/api/hello",
+    "/v1/models",
+    "/v1/usage",
+    "/v1/messages/count_tokens",
+}
 _SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "x-session-id")  # Claude Code's, Codex', and anybody's
+_AGENT_HEADER = "x-claude-code-agent-id"  # a subagent's; its session is that of the agent that sent it
 
 
 class Gate:
@@ -81,7 +91,7 @@ class Gate:
         report.outcome, report.error = "error", type(error).__name__
         if not report.status:
             shown = Internal(f"The proxy failed on this request; its log says more under {report.request_id}.")
-            await error_response(shown)(scope, receive, send)
+            await error_response(shown, dialect=spoken(scope))(scope, receive, send)
 
     def _tell(self, report: Report, scope: Any) -> None:
         report.ended = self._clock()
@@ -122,7 +132,7 @@ class Door:
             send = _with_headers(send, _limit_headers(standing))
             refusal = None if standing.granted else _too_many(standing)
         if refusal is not None:
-            await error_response(refusal)(scope, receive, send)
+            await error_response(refusal, dialect=spoken(scope))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -247,7 +257,8 @@ def _tagged(send: Send, report: Report) -> Send:
     async def tagged(message: Message) -> None:
         if message["type"] == "http.response.start":
             report.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", report.request_id.encode())]
+            request_id = report.request_id.encode()
+            message["headers"] = [*message["headers"], (b"x-request-id", request_id), (b"request-id", request_id)]
         await send(message)
 
     return tagged

@@ -21,10 +21,12 @@ from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.transport import SharedTransport, proxy_from_environment
+from poe_proxy.policy import ways
 from poe_proxy.policy.attempts import Means
 from poe_proxy.policy.factors import Factors
 from poe_proxy.policy.refusals import Memory
 from poe_proxy.settings import Settings
+from poe_proxy.token_count import Lessons
 from poe_proxy.tokens import Tokens
 from poe_proxy.upkeep import Upkeep
 from poe_proxy.web.costs import Costs
@@ -46,6 +48,7 @@ class House:
     ledger: Ledger
     exchange: Exchange
     costs: Costs
+    lessons: Lessons
 
     @staticmethod
     def of(request: WebRequest) -> "House":
@@ -78,6 +81,7 @@ async def opened(
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)
     costs = Costs(upkeep, ledger, settings.footer_wait_s, settings.points_per_message_warn, time.monotonic)
     clipper = Clipper(Tokens(), Factors(), on=settings.clip == "auto")
+    lessons = Lessons(clipper, time.monotonic)
     closing.listen()
     chores = [
         asyncio.create_task(upkeep.run(poe), name="upkeep"),
@@ -90,12 +94,13 @@ async def opened(
         await ledger.begun()
         _spare_the_collector()
         async with limits.opened():
-            exchange = Exchange(poe, means, patience, clipper, asyncio.sleep, limits.turns)
-            yield House(settings, upkeep, closing, metrics, limits, ledger, exchange, costs)
+            exchange = Exchange(poe, means, patience, clipper, asyncio.sleep, limits.turns, ways.Memory(time.monotonic))
+            yield House(settings, upkeep, closing, metrics, limits, ledger, exchange, costs, lessons)
     finally:
         for chore in chores:
             chore.cancel()
         await asyncio.wait(chores)
+        await lessons.stop()
         clipper.tokens.close()
         await ledger.close()
         await transport.shut()
@@ -112,12 +117,11 @@ def _spare_the_collector() -> None:
 
 
 async def _able_to_count(clipper: Clipper) -> None:
-    """Load the tokenizer before a long conversation has to wait for it."""
-    if clipper.on:
-        await asyncio.sleep(_COUNTING_AFTER_S)
-        await clipper.tokens.loaded()
-        if clipper.tokens.fault:
-            log.log.warning("tokens are estimated", reason=clipper.tokens.fault)
+    """Load the tokenizer before a long conversation, or a caller who only counts, has to wait for it."""
+    await asyncio.sleep(_COUNTING_AFTER_S)
+    await clipper.tokens.loaded()
+    if clipper.tokens.fault:
+        log.log.warning("tokens are estimated", reason=clipper.tokens.fault)
 
 
 def _told(chore: asyncio.Task[None]) -> None:

@@ -1,7 +1,7 @@
 """Our own answers, as headers and bytes; errors always in the shape that the caller's SDK knows."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -9,10 +9,14 @@ from starlette.responses import Response
 
 from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, ProxyError, RateLimited
+from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
+from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
+from poe_proxy.wire.anthropic_messages import errors as messages_errors
 from poe_proxy.wire.openai_chat import DIALECT as CHAT
-from poe_proxy.wire.openai_chat import errors
+from poe_proxy.wire.openai_chat import errors as chat_errors
 
+_WRITERS: Mapping[str, Callable[[ProxyError], Json]] = {CHAT: chat_errors.write, MESSAGES: messages_errors.write}
 _CLOSING = (BodyTooLarge, BodyTooSlow)  # the rest of the body is still on its way: the connection is of no more use
 _NO_HINT_S = 2.0
 _MAX_HEADER = 2000
@@ -25,8 +29,15 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 
 def error_response(error: ProxyError, headers: Mapping[str, str] | None = None, *, dialect: str = CHAT) -> Response:
     """``error`` in the shape of ``dialect``, with the headers that SDKs act on."""
-    body = errors.write(error)
+    body = _WRITERS[dialect](error)
     return json_response(body, error.status, {**(headers or {}), **_error_headers(error)})
+
+
+def spoken(scope: Any) -> str:
+    """The dialect that a caller understands, before its request is read: by the path, or what it says of itself."""
+    if f"{scope['path']}/".removeprefix("/v1").startswith("/messages/"):
+        return MESSAGES
+    return MESSAGES if any(name == b"anthropic-version" for name, _ in scope["headers"]) else CHAT
 
 
 def _error_headers(error: ProxyError) -> dict[str, str]:
@@ -51,7 +62,7 @@ def poe_headers(report: Report) -> dict[str, str]:
         headers["x-poe-changes"] = header_safe("; ".join(report.changes))
     if report.clipped is not None:
         headers["x-poe-clipped"] = "{}/{}".format(*report.clipped)
-    return headers | _cost_headers(report.cost)
+    return headers | report.passed | _cost_headers(report.cost)
 
 
 def _cost_headers(cost: Cost | None) -> dict[str, str]:

@@ -23,6 +23,7 @@ from poe_proxy.web.house import House
 from poe_proxy.web.lifeline import Lifeline, Receive
 from poe_proxy.web.outlet import Outlet, Send
 from poe_proxy.web.respond import error_response, header_safe, json_response, poe_headers
+from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 
 _SHUTDOWN = "The proxy is shutting down and could not finish this answer; try again in a moment."
 
@@ -98,7 +99,13 @@ class UnderWay(Response):
 
     async def _cost(self, *, wait: bool) -> Cost:
         """What the answer cost; at the proxy's own end nothing is waited for."""
-        return await self._house.costs.of(self._report, self._card, wait=wait and not self._house.closing.begun)
+        report, is_slow = self._report, self._report.way == "messages"  # those rows are final after 5 to 13 s
+        cost = await self._house.costs.of(
+            report, self._card, wait=wait and not is_slow and not self._house.closing.begun
+        )
+        if is_slow and self._request.dialect == MESSAGES and report.usage is not None:
+            self._house.lessons.take(self._request.body, self._card, report.usage)
+        return cost
 
     async def _stream(self, scope: Any, receive: Receive, send: Send) -> None:
         outlet = Outlet(send, self._house.settings.first_event_s, lambda: poe_headers(self._report))

@@ -1,0 +1,92 @@
+"""The endpoints of Poe's that models are asked at: how a body gets there, and how what comes back is read.
+
+An answer is read for a caller who speaks the endpoint's own dialect or another one; only for the first its frames are
+of use.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from poe_proxy.canonical.card import ModelCard, Way
+from poe_proxy.canonical.errors import ProxyError
+from poe_proxy.canonical.events import Event
+from poe_proxy.canonical.json import Json
+from poe_proxy.canonical.request import Request
+from poe_proxy.policy.attempts import AS_CHAT, NATIVE, Manner
+from poe_proxy.wire import anthropic_messages, openai_chat
+from poe_proxy.wire.anthropic_messages import answer as messages_answer
+from poe_proxy.wire.anthropic_messages import errors as messages_errors
+from poe_proxy.wire.anthropic_messages import request as messages_request
+from poe_proxy.wire.anthropic_messages import stream as messages_stream
+from poe_proxy.wire.openai_chat import answer as chat_answer
+from poe_proxy.wire.openai_chat import errors as chat_errors
+from poe_proxy.wire.openai_chat import request as chat_request
+from poe_proxy.wire.openai_chat import stream as chat_stream
+
+_VERSION = "2023-06-01"  # of Anthropic's API, where the caller speaks another dialect
+
+
+class Reader(Protocol):
+    """Reads one stream; ``done`` once nothing after it counts, ``garbled`` frames were no JSON."""
+
+    done: bool
+    garbled: int
+
+    def feed(self, data: bytes) -> list[Event]: ...
+
+    def close(self) -> list[Event]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint, for one request. ``read_error`` is given status, headers (lower case) and body.
+
+    ``manner`` is how its refusals are dealt with. Headers of answers that begin with one of ``passed`` are passed on.
+    """
+
+    path: str
+    dialect: str
+    encode: Callable[[Json], tuple[bytes, Mapping[str, str]]]
+    reader: Callable[[], Reader]
+    read: Callable[[Any], list[Event]]
+    read_error: Callable[[int, Mapping[str, str], bytes], ProxyError]
+    manner: Manner = AS_CHAT
+    passed: tuple[str, ...] = ()
+
+
+CHAT = Endpoint(
+    path="/v1/chat/completions",
+    dialect=openai_chat.DIALECT,
+    encode=lambda body: (chat_request.encode(body), {}),
+    reader=chat_stream.Reader,
+    read=chat_answer.read,
+    read_error=chat_errors.read,
+)
+
+
+def endpoint(way: Way, request: Request, card: ModelCard) -> Endpoint:
+    """Where ``request`` goes."""
+    if way == "chat":
+        return CHAT
+    if request.dialect == anthropic_messages.DIALECT:
+        return _messages(partial(messages_request.encode, version=request.version or _VERSION), is_native=True)
+    return _messages(partial(_translated, card=card), is_native=False)
+
+
+def _messages(encode: Callable[[Json], tuple[bytes, Mapping[str, str]]], *, is_native: bool) -> Endpoint:
+    return Endpoint(
+        path="/v1/messages",
+        dialect=anthropic_messages.DIALECT,
+        encode=encode,
+        reader=partial(messages_stream.Reader, is_native),
+        read=partial(messages_answer.read, keep=is_native),
+        read_error=messages_errors.read if is_native else chat_errors.read,
+        manner=NATIVE if is_native else AS_CHAT,
+        passed=("anthropic-ratelimit-",) if is_native else (),
+    )
+
+
+def _translated(body: Json, card: ModelCard) -> tuple[bytes, Mapping[str, str]]:
+    raise NotImplementedError(card)

@@ -1,0 +1,71 @@
+"""``POST /v1/messages`` and ``/v1/messages/count_tokens``: Anthropic's clients, on any model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response
+
+from poe_proxy import token_count
+from poe_proxy.canonical.answer import Answer
+from poe_proxy.canonical.json import Json
+from poe_proxy.canonical.report import Report
+from poe_proxy.canonical.request import Request
+from poe_proxy.policy import guards
+from poe_proxy.web.body import ClientLeftError
+from poe_proxy.web.calls import Dialect, answered, body_of
+from poe_proxy.web.house import House, report_of
+from poe_proxy.web.respond import json_response
+from poe_proxy.wire.anthropic_messages import DIALECT, answer
+from poe_proxy.wire.anthropic_messages.request import parse, parse_count
+from poe_proxy.wire.anthropic_messages.stream import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesSpeech:
+    """Anthropic Messages, for a caller who sent ``request``."""
+
+    request: Request
+    answer_id: str
+
+    def writer(self) -> Writer:
+        """A stream's."""
+        estimate = max(1, guards.prompt_weight(self.request.body))
+        return Writer(self.request.model, answer_id=self.answer_id, prompt_estimate=estimate)
+
+    def body(self, whole: Answer) -> Json:
+        """A whole answer's."""
+        return answer.write(whole, self.request.model)
+
+
+def _speech(request: Request, report: Report) -> MessagesSpeech:
+    return MessagesSpeech(request, f"msg_{report.request_id.removeprefix('req_')}")
+
+
+def _parsed(data: bytes, headers: Mapping[str, str]) -> Request:
+    """The request with what its headers say: the version of the API, and betas beside those in the body."""
+    request = parse(data)
+    betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
+    body = {**request.body, "betas": betas} if betas else request.body
+    return replace(request, body=body, version=headers.get("anthropic-version", ""))
+
+
+_MESSAGES = Dialect(DIALECT, _parsed, _speech, has_footers=False)
+
+
+async def messages(web_request: WebRequest) -> Response:
+    """Answer a message, streamed or whole."""
+    return await answered(web_request, _MESSAGES)
+
+
+async def count_tokens(web_request: WebRequest) -> Response:
+    """Count a prompt's tokens, without asking Poe."""
+    house, report = House.of(web_request), report_of(web_request)
+    try:
+        request = parse_count(await body_of(web_request, house))
+    except ClientLeftError:
+        report.outcome = "client_left"
+        return Response(status_code=499)
+    card = house.upkeep.resolve(request.model)
+    report.model, report.poe_model = request.model, card.poe_name
+    return json_response({"input_tokens": await token_count.count(request.body, card, house.exchange.clipper)})
