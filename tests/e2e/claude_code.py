@@ -106,22 +106,27 @@ def task(folder: Path, poe: poe_sim.SimServer, runner: Runner, model: str) -> st
     work.mkdir()
     seen = len(requests(poe))
     first = runner.turn(work, f"Write it. {call(Write=file(work / 'hello.txt', 'hello from Poe'))}", "--model", model)
-    assert (work / "hello.txt").read_text() == "hello from Poe"
+    has(work / "hello.txt", "hello from Poe", first)
 
     command = "tr a-z A-Z <hello.txt >loud.txt && cat loud.txt && echo $((40 + 2))th"
-    runner.turn(work, f"Now run it. {call(Bash=shell(command))}", "--continue", "--model", model)
-    assert (work / "loud.txt").read_text() == "HELLO FROM POE"
+    second = runner.turn(work, f"Now run it. {call(Bash=shell(command))}", "--continue", "--model", model)
+    has(work / "loud.txt", "HELLO FROM POE", second)
 
     pair = call(Write=file(work / "left.txt", "ünï → 👋"), Bash=shell("sleep 0.2; echo right >right.txt"))
-    runner.turn(work, f"Both at once. {pair}", "--continue", "--model", model)
-    assert (work / "left.txt").read_text() == "ünï → 👋"
-    assert (work / "right.txt").read_text() == "right\n"
+    third = runner.turn(work, f"Both at once. {pair}", "--continue", "--model", model)
+    has(work / "left.txt", "ünï → 👋", third)
+    has(work / "right.txt", "right\n", third)
 
     last = runner.turn(work, "That was all, goodbye", "--resume", first["session_id"], "--model", model)
     assert "goodbye" in last["result"], last
     the_books_agree(requests(poe)[seen:], model)
     say(f"{model}: {len(requests(poe)) - seen} requests in {time.monotonic() - begun:.1f} s")
     return str(last["session_id"])
+
+
+def has(path: Path, content: str, said: Mapping[str, Any]) -> None:
+    there = path.read_text() if path.exists() else None
+    assert there == content, f"{path} has {there!r}; Claude Code said: {said['result']}"
 
 
 def the_books_agree(asked: Sequence[Mapping[str, Any]], model: str) -> None:
