@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from poe_proxy.policy.claude_names import unadorned
+
 PATIENCE_S = 0.3
-_PICKED = "claude-poe-"  # how other makers' models are called in Claude Code's list of models
 
 
 def statusline(patience_s: float = PATIENCE_S) -> int:
@@ -53,7 +54,7 @@ def _model(model: object) -> str:
     if not isinstance(model, dict):
         return ""
     name = model.get("id") or model.get("display_name")
-    return name.removeprefix(_PICKED) if isinstance(name, str) else ""
+    return unadorned(name) if isinstance(name, str) else ""
 
 
 def _count(said: object, *keys: str) -> str:

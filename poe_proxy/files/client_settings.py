@@ -66,7 +66,7 @@ def merged_json(
     """
     try:
         said = json.loads(text) if text.strip() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClientFileError(f"is not plain JSON ({error})") from None
     if not isinstance(said, dict):
         raise ClientFileError("is JSON, but not an object")
@@ -97,7 +97,7 @@ def merged_yaml(text: str, head: Mapping[str, str], group: str, items: Sequence[
 def _merged(path: Path, before: bytes, merge: Merge) -> bytes:
     try:
         return merge(before.decode("utf-8-sig")).encode()
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise ClientFileError(f"{path} is not UTF-8 text") from None
     except ClientFileError as error:
         raise ClientFileError(f"{path} {error}") from None

@@ -76,6 +76,7 @@ class TestJson:
         [
             ('{"a": 1, // mine\n}', "is not plain JSON"),
             ("[1]", "not an object"),
+            ("[" * 100_000, "is not plain JSON"),
             ('{"env": "x"}', "something else than an object in 'env'"),
             ('{"env": null}', "something else than an object in 'env'"),
         ],
@@ -197,7 +198,7 @@ class TestFiles:
         assert link.is_symlink()
         assert "http://here" in (tmp_path / "dotfiles.json").read_text()
 
-    @pytest.mark.parametrize("content", [b"{broken", b"\xff\xfe{}"])
+    @pytest.mark.parametrize("content", [b"{broken", b"\xff\xfe{}", b'{"a": "\\ud800"}'])
     def test_a_broken_file_is_left_as_it_is(self, tmp_path: Path, content: bytes) -> None:
         file = tmp_path / "settings.json"
         file.write_bytes(content)
