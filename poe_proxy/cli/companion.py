@@ -80,21 +80,20 @@ def _one_at_a_time(door: Path) -> Iterator[None]:
 def _is_ours(address: Address) -> bool:
     """Whether our proxy answers at ``address``; False where nobody does. Raises NoProxyError where it is of no use."""
     try:
-        root = _get(address, "/")
+        root, models = _get(address, "/"), _get(address, "/v1/models")
     except ConnectionRefusedError:
         return False
     except (OSError, http.client.HTTPException) as error:
         raise NoProxyError(f"{address.url} does not answer as the proxy would ({error}): choose another PORT") from None
     if not isinstance(root.said, dict) or root.said.get("name") != "Poe Proxy":
         raise NoProxyError(f"something else than the proxy listens at {address.url}: choose another PORT, or free it")
-    if _get(address, "/v1/models").status == 401:
+    if models.status == 401:
         raise NoProxyError(f"the proxy at {address.url} does not take the key that PROXY_API_KEY has here: restart it")
     return True
 
 
 def _start(address: Address, files: _Files) -> None:
-    with files.log.open("ab") as log, files.started.open("a+") as started:
-        begin = log.tell()
+    with files.started.open("a+") as started, files.log.open("wb") as log:  # of the last start, so that it stays small
         if _is_locked(started):
             started.seek(0)
             raise NoProxyError(f"the proxy that was started earlier does not answer: end process {started.read()}")
@@ -110,10 +109,10 @@ def _start(address: Address, files: _Files) -> None:
         )
         started.truncate(0)
         started.write(str(process.pid))
-    _wait_until_live(process, address, files.log, begin)
+    _wait_until_live(process, address, files.log)
 
 
-def _wait_until_live(process: "subprocess.Popen[bytes]", address: Address, log: Path, begin: int) -> None:
+def _wait_until_live(process: "subprocess.Popen[bytes]", address: Address, log: Path) -> None:
     deadline = time.monotonic() + _START_S
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError, http.client.HTTPException):  # not yet, or not quite yet
@@ -122,9 +121,7 @@ def _wait_until_live(process: "subprocess.Popen[bytes]", address: Address, log: 
         time.sleep(_LOOK_AGAIN_S)
     if process.poll() is None:
         process.kill()
-    with log.open("rb") as said:
-        said.seek(begin)
-        words = said.read()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
+    words = log.read_bytes()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
     raise NoProxyError(f"the proxy did not start ({log}):\n{words}")
 
 
