@@ -124,6 +124,20 @@ def _tools(prompt: Prompt, directive: Directive, card: Card) -> Answer:
     return Answer(calls=tuple(calls), quirks=frozenset())
 
 
+def _named_calls(prompt: Prompt, directive: Directive, card: Card) -> Answer:
+    """The calls that were asked for; like a model, only of tools that are offered, and once."""
+    if prompt.tool_result is not None:
+        return _tool_result(prompt, directive, card)
+    offered = {tool.name for tool in prompt.tools}
+    asked = ((tool.partition("#")[0], arguments) for tool, arguments in directive.args.items())
+    wanted = [(name, arguments) for name, arguments in asked if name in offered]
+    if not wanted:
+        return _echo(prompt, directive, card)
+    return Answer(
+        calls=tuple(Call(_call_id(name, card, n), name, arguments) for n, (name, arguments) in enumerate(wanted))
+    )
+
+
 def _signed(call: Call) -> Call:
     return replace(call, signature=secrets.token_urlsafe(120))
 
@@ -230,6 +244,7 @@ SCRIPTS: dict[str, Script] = {
     "echo": _echo,
     "tool": _tool,
     "tools": _tools,
+    "call": _named_calls,
     "tool_result": _tool_result,
     "reasoning": _reasoning,
     "thinking_in_text": _thinking_in_text,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -321,6 +322,16 @@ def test_usage_adds_up(start_proxy: StartProxy, poe: poe_sim.SimServer, path: st
     assert [part["model"] for part in said["by_model"]] == ["gpt-5.4-mini"]
     assert {part["key"]: part["requests"] for part in said["by_key"]} == {"key 1": 2, "key 2": 1}
     assert eventually(lambda: get(proxy, path, **{"x-api-key": keys[0]}).json()["balance"]) <= 1_000_000
+
+
+def test_usage_tells_of_one_session_where_it_is_named(start_proxy: StartProxy) -> None:
+    proxy, odd = start_proxy(), "ours\0" + "x" * 300
+    for session in ("ours", "ours", "theirs"):
+        post(proxy, chat("hi"), **{"x-claude-code-session-id": session})
+    points = sum(row["points"] for row in settled_rows(proxy, 3) if row["session"] == "ours")
+    assert "session" not in get(proxy, "/v1/usage").json()
+    assert get(proxy, "/v1/usage?session=ours").json()["session"] == {"points": points, "requests": 2}
+    assert get(proxy, f"/v1/usage?session={quote(odd)}").json()["session"] == {"points": 0, "requests": 0}
 
 
 def test_usage_needs_a_key_where_there_are_keys(start_proxy: StartProxy) -> None:

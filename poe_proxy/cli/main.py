@@ -1,4 +1,4 @@
-"""The command line: ``serve`` (the default), ``check``."""
+"""The command line: ``serve`` (the default), ``check``, ``connect``, ``code``, ``statusline``."""
 
 import sys
 from typing import Annotated, Any
@@ -41,10 +41,45 @@ def check() -> None:
     raise typer.Exit(run())
 
 
+@cli.command()
+def connect(
+    client: Annotated[str, typer.Argument(help="claude-code, opencode, cline, continue, cursor or openai.")],
+    write: Annotated[bool, typer.Option("--write", help="Put them into the client's file; keep the old one.")] = False,
+    model: Annotated[str, typer.Option(help="The model to use; without it the client's own choice.")] = "",
+    project: Annotated[
+        bool, typer.Option("--project", help="claude-code: for this folder only (.claude/settings.local.json).")
+    ] = False,
+) -> None:
+    """Show the exact settings with which a client uses this proxy."""
+    from poe_proxy.cli.connect import connect as run  # noqa: PLC0415  # see above
+
+    raise typer.Exit(run(client, write=write, model=model, project=project))
+
+
+@cli.command(add_help_option=False)
+def code(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Whatever `claude` takes.")] = None,
+) -> None:
+    """Run Claude Code through the proxy, which is started if it does not run."""
+    from poe_proxy.cli.code import code as run  # noqa: PLC0415  # see above
+
+    raise typer.Exit(run(arguments or []))
+
+
+@cli.command()
+def statusline() -> None:
+    """Print Claude Code's status line: points of this session, of today, and the balance."""
+    from poe_proxy.cli.statusline import statusline as run  # noqa: PLC0415  # see above
+
+    raise typer.Exit(run())
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; options without a command are those of ``serve``."""
     given = sys.argv[1:] if arguments is None else arguments
-    if "--version" in given:
+    if given[:1] == ["code"]:
+        given = ["code", "--", *given[1:]]  # all that follows is Claude Code's, --version and --help too
+    elif "--version" in given:
         print(f"poe-proxy {__version__}")  # noqa: T201
         return None
     if not given or (given[0].startswith("-") and given[0] not in ("--help", "-h")):

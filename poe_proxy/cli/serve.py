@@ -16,6 +16,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from poe_proxy import __version__
+from poe_proxy.cli.address import url
 from poe_proxy.cli.start import create_or_exit, end, has_key, settings_or_exit
 from poe_proxy.settings import Settings
 from poe_proxy.web.protocol import LAST_WORDS_S, Protocol
@@ -128,16 +129,7 @@ def _announce(settings: Settings, port: int, *, demo: bool) -> None:
     mode = "DEMO in front of a stand-in Poe (no account needed, invented answers)" if demo else "in front of Poe"
     key = "your PROXY_API_KEY" if settings.proxy_api_key else "any key"
     print(  # noqa: T201
-        f"Poe Proxy {__version__}, {mode}\n  point your client at {_address(settings, port)}/v1 with {key}",
+        f"Poe Proxy {__version__}, {mode}\n  point your client at {url(settings, port)}/v1 with {key}",
         file=sys.stderr,
         flush=True,
     )
-
-
-def _address(settings: Settings, port: int) -> str:
-    """Where clients find us: in a container not where we listen, but where that is published."""
-    host = settings.host
-    if settings.publish_addr and not settings.bound_to_loopback:
-        host, port = settings.publish_addr, settings.publish_port
-    host = host.strip("[]")
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

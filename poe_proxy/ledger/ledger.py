@@ -13,7 +13,7 @@ from poe_proxy.ledger import reports
 from poe_proxy.ledger.cases import Cases
 from poe_proxy.ledger.lease import Lease
 from poe_proxy.ledger.poller import Means, Poller
-from poe_proxy.ledger.row import Settlement, StoreError
+from poe_proxy.ledger.row import Settlement, StoreError, kept
 from poe_proxy.ledger.writer import Writer
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.points_history import points_history
@@ -80,13 +80,16 @@ class Ledger:
             case.waiters.remove(waiter)
         return case.settlement()
 
-    async def usage(self, balance: int | None) -> dict[str, Any]:
-        """The sums for ``GET /v1/usage``. Raises StoreError."""
+    async def usage(self, balance: int | None, session: str = "") -> dict[str, Any]:
+        """The sums for ``GET /v1/usage``, with those of ``session`` where it is named. Raises StoreError."""
         await self._writer.flush()
-        if self._writer.store is None or not self._writer.opened.is_set():
+        store = self._writer.store
+        if store is None or not self._writer.opened.is_set():
             raise StoreError(self._writer.words())
-        month, today = reports.beginnings(self._wall())
-        return reports.usage(await self._writer.store.sums(month, today), balance)
+        now = self._wall()
+        sums = await store.sums(*reports.beginnings(now))
+        of_session = await store.session(kept(session), reports.beginning_of_session(now)) if session else None
+        return reports.usage(sums, balance, of_session)
 
     def readiness(self) -> dict[str, str]:
         """The state of the ledger and of settling, in words."""

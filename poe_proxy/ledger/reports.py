@@ -35,14 +35,28 @@ class _Points:
     by_source: dict[str, int] = field(default_factory=lambda: {"settled": 0, "estimated": 0, "": 0})
 
 
+_SESSION_DAYS = 31
+_DAY_S = 86_400.0
+
+
+def beginning_of_session(now: float) -> float:
+    """How far back a session's requests are looked for: rows are found by their time."""
+    return now - _SESSION_DAYS * _DAY_S
+
+
 def beginnings(now: float) -> tuple[float, float]:
     """When this month and this day began."""
     today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return today.replace(day=1).timestamp(), today.timestamp()
 
 
-def usage(lines: Iterable[Mapping[str, Any]], balance: int | None) -> dict[str, Any]:
-    """The answer, from the store's sums. Open requests count with their estimates."""
+def usage(
+    lines: Iterable[Mapping[str, Any]], balance: int | None, session: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The answer, from the store's sums. Open requests count with their estimates.
+
+    ``session`` is the store's sum of the one session that was asked for, if one was.
+    """
     points, all_, models, keys = _Points(), _Sum(), dict[str, _Sum](), dict[str, _Sum]()
     for line in lines:
         cost = int((line["points"] if line["source"] else line["estimate"]) or 0)
@@ -55,7 +69,7 @@ def usage(lines: Iterable[Mapping[str, Any]], balance: int | None) -> dict[str, 
             keys.setdefault(line["key"] or "none", _Sum()),
         ):
             part.add(line, cost)
-    return {
+    said = {
         "balance": balance,
         "points": {
             "today": points.today,
@@ -68,6 +82,9 @@ def usage(lines: Iterable[Mapping[str, Any]], balance: int | None) -> dict[str, 
         "by_model": _listed("model", models),
         "by_key": _listed("key", keys),
     }
+    if session is not None:
+        said["session"] = {"points": int(session["points"] or 0), "requests": session["requests"]}
+    return said
 
 
 def _listed(name: str, sums: Mapping[str, _Sum]) -> list[dict[str, Any]]:

@@ -84,13 +84,13 @@ def row_of(report: Report, row_id: str) -> Row:
         id=row_id,
         time=report.time,
         request_id=report.request_id,
-        poe_request_id=_text(report.sent[-1].poe_id) if report.sent else "",
+        poe_request_id=kept(report.sent[-1].poe_id) if report.sent else "",
         key=report.caller,
         address=report.address,
-        session=_text(report.session),
+        session=kept(report.session),
         dialect=report.dialect,
-        asked_model=_text(report.model),
-        served_model=_text(report.poe_model),
+        asked_model=kept(report.model),
+        served_model=kept(report.poe_model),
         stream=report.stream,
         tokens_in=_count(usage.prompt) if usage else None,
         tokens_out=_count(usage.completion) if usage else None,
@@ -101,14 +101,14 @@ def row_of(report: Report, row_id: str) -> Row:
         source="",
         status=report.status,
         outcome=report.outcome,
-        error=_text(report.error),
+        error=kept(report.error),
         attempts=tuple(report.sent),
         duration_s=report.ended - report.started,
         first_token_s=report.first_event_s,
     )
 
 
-def _text(said: str) -> str:
+def kept(said: str) -> str:
     """What others said, in a form and length that every database takes."""
     return said.replace("\0", "")[:_LONGEST]
 

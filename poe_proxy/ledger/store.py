@@ -42,6 +42,10 @@ _SUMS = text(
     "SUM(points) AS points, SUM(estimate) AS estimate, SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out "
     "FROM requests WHERE time >= :month GROUP BY 1, 2, 3, 4"
 )
+_SESSION = text(
+    "SELECT COUNT(*) AS requests, SUM(CASE WHEN source = '' THEN estimate ELSE points END) AS points "
+    "FROM requests WHERE time >= :since AND session = :session"
+)
 _SENT = frozenset(field.name for field in fields(Sent))
 _SQLITE = "sqlite+aiosqlite"
 _LOCK_TIMEOUT_S = 5.0
@@ -143,6 +147,11 @@ class Store:
     async def sums(self, month: float, today: float) -> list[dict[str, Any]]:
         """Requests, points and tokens since ``month``, by model, key, source and whether since ``today``."""
         return await self._read(_SUMS, month=month, today=today)
+
+    async def session(self, session: str, since: float) -> dict[str, Any]:
+        """Requests and points of one session since then (Unix seconds); open requests with their estimates."""
+        (found,) = await self._read(_SESSION, session=session, since=since)
+        return found
 
     def _made(self) -> AsyncEngine:
         if self._file is None:

@@ -10,9 +10,10 @@ from poe_proxy.web.respond import json_response
 
 
 async def usage(request: WebRequest) -> Response:
-    """Balance, points of today and of this month (UTC), and the sums by model and by key."""
+    """Balance, points of today and of this month (UTC), the sums by model and by key, and of the ``session`` named."""
     house = House.of(request)
+    session = request.query_params.get("session", "")
     try:
-        return json_response(await house.ledger.usage(house.upkeep.key.balance))
+        return json_response(await house.ledger.usage(house.upkeep.key.balance, session))
     except StoreError as error:
         raise Unavailable(f"The ledger cannot be read: {error}. Requests are served all the same.") from None

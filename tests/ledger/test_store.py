@@ -119,6 +119,18 @@ def test_sums_are_by_model_key_source_and_day(database: str | Path) -> None:
     on(database, work)
 
 
+def test_a_session_is_added_up_settled_or_open(database: str | Path) -> None:
+    rows = [row(session="ours"), row(session="ours", estimate=None), row(session="ours"), row(session="theirs")]
+    old = row(session="ours", time=NOW - 1000)
+
+    async def work(store: Store) -> None:
+        await store.write([*rows, old], [Points(rows[0].id, 12, "settled")])
+        assert await store.session("ours", NOW - 500) == {"requests": 3, "points": 42}
+        assert (await store.session("nobody's", 0))["requests"] == 0
+
+    on(database, work)
+
+
 def test_only_one_holds_the_lease_until_it_ends_or_is_released(database: str | Path) -> None:
     async def work(store: Store) -> None:
         assert await store.lease("a", NOW, NOW + 10)

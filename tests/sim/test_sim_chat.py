@@ -98,6 +98,16 @@ def test_a_tool_result_is_quoted_even_if_the_prompt_asked_for_a_call(chat: Any, 
     assert answer["choices"][0]["message"]["content"] == "The tool answered: 12 degrees"
 
 
+def test_a_system_message_behind_a_tool_result_asks_for_nothing(chat: Any, weather: Any) -> None:
+    said = [
+        {"role": "user", "content": "[[sim:call get_weather='{}']]"},
+        {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
+        {"role": "system", "content": "1000 tokens left"},
+    ]
+    answer = chat(messages=said, tools=[weather]).json()
+    assert answer["choices"][0]["message"]["content"] == "The tool answered: sunny"
+
+
 def test_parallel_calls_are_streamed_side_by_side(chat: Any, events: Any, weather: Any) -> None:
     stream = events(chat("[[sim:tools n=2]]", stream=True, tools=[weather]))
     deltas = [call for e in stream[1:-2] for call in e["choices"][0]["delta"]["tool_calls"]]

@@ -46,6 +46,17 @@ def test_poes_names_and_anthropics_ids_both_work(messages: Any, name: str, model
     assert messages(model=name).json()["model"] == model
 
 
+def test_calls_can_be_asked_for_with_their_arguments(messages: Any) -> None:
+    words = """please [[sim:call get_weather='{"location": "Bonn"}' other='{}' get_weather#2='{"location": "a b"}']]"""
+    calls = messages(words, tools=[TOOL]).json()["content"]
+    assert [(call["name"], call["input"]) for call in calls] == [
+        ("get_weather", {"location": "Bonn"}),
+        ("get_weather", {"location": "a b"}),
+    ]
+    assert len({call["id"] for call in calls}) == 2
+    assert messages(words).json()["content"] == [{"type": "text", "text": "You said: please"}], "nothing is offered"
+
+
 @pytest.mark.parametrize("name", ["gpt-5.1", "glm-5", "no-such-model", "claude-code"])
 def test_other_models_are_not_found(messages: Any, name: str) -> None:
     answer = messages(model=name)
