@@ -64,13 +64,13 @@ def _block(index: int, block: Json) -> Iterator[Json]:
     yield {"type": "content_block_stop", "index": index}
 
 
-def write(answer: Answer, model: str) -> Json:
+def write(answer: Answer, model: str, *, prompt_estimate: int = 1) -> Json:
     """The body for a client that asked for ``model``. Poe's own message is given back as it is, with its cost; its
     model too, since that is the version that answered."""
-    if answer.body is not None and answer.body.get("type") == "message":
+    if answer.body is not None and isinstance(answer.body.get("content"), list):
         usage = as_object(answer.body.get("usage"))
         return {**answer.body, "usage": usage if answer.cost is None else with_cost(usage, answer.cost)}
-    reason = stop_reason(answer.finish, has_calls=bool(answer.calls), refused=answer.refusal is not None)
+    reason = stop_reason(answer.finish, has_calls=bool(answer.calls), refused=bool(answer.refusal))
     content = _content(answer)
     if not content and reason == "end_turn":
         content = [{"type": "text", "text": NO_CONTENT}]
@@ -82,7 +82,7 @@ def write(answer: Answer, model: str) -> Json:
         "content": content,
         "stop_reason": reason,
         "stop_sequence": None,
-        "usage": written_usage(answer.usage, 1, answer.cost),
+        "usage": written_usage(answer.usage, prompt_estimate, answer.cost),
     }
 
 

@@ -12,7 +12,7 @@ import orjson
 from poe_proxy.canonical.errors import ContextTooLong, KeyRefused, PoeError, ProxyError
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire import poe_errors
-from poe_proxy.wire.lenient import mended
+from poe_proxy.wire.lenient import as_json
 
 _TYPES: Mapping[int, str] = {
     401: "authentication_error",
@@ -56,11 +56,11 @@ def write(error: ProxyError, request_id: str | None = None) -> Json:
 
 
 def encoded(error: ProxyError) -> bytes:
-    """The same as bytes, for an event; orjson reads what is nested deeper than it writes."""
+    """The same as bytes, for an event."""
     try:
-        return orjson.dumps(write(error))
-    except TypeError:
-        return orjson.dumps(mended({"type": "error", "error": {"type": _type(error), "message": _message(error)}}))
+        return as_json(write(error))
+    except ValueError:
+        return as_json({"type": "error", "error": {"type": _type(error), "message": _message(error)}})
 
 
 def _with_original(error: PoeError, said: Any) -> PoeError:

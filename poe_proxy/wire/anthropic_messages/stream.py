@@ -183,7 +183,7 @@ class Writer:
             case Reasoning(text):
                 return self._blocks.say("thinking", text)
             case Refusal(text):
-                self._end.refused = True
+                self._end.refused = self._end.refused or bool(text)
                 return self._blocks.say("text", text)
             case ToolCall():
                 return self._blocks.call(event)
