@@ -13,7 +13,6 @@ from poe_proxy.wire.anthropic_messages.ids import message_id
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, with_signature
 from poe_proxy.wire.anthropic_messages.message import MessageReader
 from poe_proxy.wire.anthropic_messages.reasons import stop_reason, written_usage
-from poe_proxy.wire.anthropic_messages.stream import NO_CONTENT
 from poe_proxy.wire.lenient import as_text
 from poe_proxy.wire.usage import with_cost
 
@@ -71,15 +70,12 @@ def write(answer: Answer, model: str, *, prompt_estimate: int = 1) -> Json:
         usage = as_object(answer.body.get("usage"))
         return {**answer.body, "usage": usage if answer.cost is None else with_cost(usage, answer.cost)}
     reason = stop_reason(answer.finish, has_calls=bool(answer.calls), refused=bool(answer.refusal))
-    content = _content(answer)
-    if not content and reason == "end_turn":
-        content = [{"type": "text", "text": NO_CONTENT}]
     return {
         "id": message_id(answer.id),
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": content,
+        "content": _content(answer),
         "stop_reason": reason,
         "stop_sequence": None,
         "usage": written_usage(answer.usage, prompt_estimate, answer.cost),

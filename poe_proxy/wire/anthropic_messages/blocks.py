@@ -65,17 +65,12 @@ class _Block:
 
 
 class Blocks:
-    """Writes the blocks of one answer. ``has_calls`` and ``has_any`` tell what was written."""
+    """Writes the blocks of one answer."""
 
     def __init__(self) -> None:
         self._line: deque[_Block] = deque()
         self._calls: dict[int, _Block] = {}
         self._next = 0
-        self.has_calls = False
-
-    @property
-    def has_any(self) -> bool:
-        return self._next > 0
 
     def say(self, kind: Kind, text: str) -> bytes:
         """More text or thinking."""
@@ -148,7 +143,6 @@ class Blocks:
         block.before = delta_before(self._next, *_DELTAS[block.kind])
         block.is_odd = block.call is not None and not may_be_object("".join(block.arguments))
         self._next += 1
-        self.has_calls = self.has_calls or block.call is not None
         return start
 
     def _close(self, block: _Block) -> bytes:

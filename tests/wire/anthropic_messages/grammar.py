@@ -41,7 +41,6 @@ def check_whole(events: list[Json], *, model: str) -> None:
     has_calls = any(block["type"] == "tool_use" for block in blocks)
     assert not has_calls or end["delta"]["stop_reason"] in {"tool_use", "max_tokens", "refusal"}
     assert has_calls or end["delta"]["stop_reason"] != "tool_use", "clients look for the call"
-    assert blocks or end["delta"]["stop_reason"] != "end_turn", "Claude Code asks once more for an answer without any"
 
 
 def check_broken(events: list[Json], *, model: str) -> None:

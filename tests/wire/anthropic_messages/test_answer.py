@@ -13,7 +13,6 @@ from poe_proxy.canonical.events import Failed, Finished, Reasoning, Started, Tex
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.anthropic_messages.answer import read, write
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, split_signature
-from poe_proxy.wire.anthropic_messages.stream import NO_CONTENT
 from poe_proxy.wire.openai_chat import answer as chat_answer
 from tests.wire.anthropic_messages.test_native import BODIES, CALL, SIGNED, body
 from tests.wire.chunks import Json, piece, usage
@@ -97,8 +96,8 @@ class TestWriting:
         }
 
     @pytest.mark.parametrize("nothing", [None, "", "\n"])
-    def test_nothing_is_said_in_words(self, nothing: str | None) -> None:
-        assert written({"content": nothing})["content"] == [{"type": "text", "text": NO_CONTENT}]
+    def test_blank_text_is_no_content(self, nothing: str | None) -> None:
+        assert written({"content": nothing})["content"] == []
 
     def test_a_refusal_is_text(self) -> None:
         told = written({"content": None, "refusal": "Not that."})

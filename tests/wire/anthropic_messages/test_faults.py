@@ -19,7 +19,6 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, is_foreign, split_signature
-from poe_proxy.wire.anthropic_messages.stream import NO_CONTENT
 from tests.wire.anthropic_messages import grammar
 from tests.wire.anthropic_messages.grammar import by_sdk, check_broken, content, kinds
 from tests.wire.anthropic_messages.said import (
@@ -244,14 +243,13 @@ class TestFault6Ids:
 
 class TestFault10Nothing:
     @pytest.mark.parametrize("nothing", [None, "", " ", "\n\n"])
-    def test_an_answer_without_content_has_a_text_that_says_so(self, nothing: str | None) -> None:
+    def test_an_answer_without_content_has_no_block(self, nothing: str | None) -> None:
+        """Claude Code asks for a visible answer then, once; words of ours would be taken for the answer."""
         events = whole(ROLE, chunk({"content": nothing}), ENDED)
-        assert content(events) == [{"type": "text", "text": NO_CONTENT}]
-        assert reason(events) == "end_turn"
+        assert (content(events), reason(events)) == ([], "end_turn")
 
-    @pytest.mark.parametrize("finish", ["length", "content_filter"])
-    def test_where_the_reason_says_why_nothing_is_made_up(self, finish: str) -> None:
-        assert content(whole(ROLE, chunk(finish=finish))) == []
+    def test_a_thought_alone_is_no_more_than_that(self) -> None:
+        assert kinds(whole(ROLE, chunk({"reasoning_content": "Hm"}), chunk({"content": ""}), ENDED)) == ["thinking"]
 
 
 class TestFault11ChatClientsOfClaude:
