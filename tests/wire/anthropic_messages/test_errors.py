@@ -112,6 +112,15 @@ class TestPoes:
                 "prompt is too long: 1200000 tokens > 1048576 maximum",
             ),
             (
+                "This model's maximum context length is 8,192 tokens. However, you requested 9,500 tokens (9,000 in "
+                "the messages, 500 in the completion).",
+                "prompt is too long: 9500 tokens > 8192 maximum",
+            ),
+            (
+                "The context window of gpt-5.1 is exceeded by 2000 tokens.",
+                "prompt is too long: The context window of gpt-5.1 is exceeded by 2000 tokens.",
+            ),
+            (
                 "Your input exceeds the context window of this model.",
                 "prompt is too long: Your input exceeds the context window of this model.",
             ),
