@@ -39,9 +39,14 @@ ProxyError
 
 from typing import ClassVar
 
+from poe_proxy.canonical.json import Json
+
 
 class ProxyError(Exception):
-    """An error with all that a caller is told of it. ``retry_after`` is seconds; ``detail`` is for the log only."""
+    """An error with all that a caller is told of it. ``retry_after`` is seconds; ``detail`` is for the log only.
+
+    ``details`` is for the caller's program: Anthropic's SDKs read ``error.details`` and go on without what it names.
+    """
 
     status: int = 500
     type: ClassVar[str] = "proxy_error"
@@ -56,6 +61,7 @@ class ProxyError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         detail: str = "",
+        details: Json | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -63,6 +69,7 @@ class ProxyError(Exception):
         self.code = code if code is not None else self.default_code
         self.retry_after = retry_after
         self.detail = detail
+        self.details = details
 
 
 class CallerError(ProxyError):
