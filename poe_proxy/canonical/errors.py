@@ -45,7 +45,7 @@ from poe_proxy.canonical.json import Json
 class ProxyError(Exception):
     """An error with all that a caller is told of it. ``retry_after`` is seconds; ``detail`` is for the log only.
 
-    ``details`` is for the caller's program: Anthropic's SDKs read ``error.details`` and go on without what it names.
+    ``details`` are facts for the caller's program, which only Anthropic's shape has a place for.
     """
 
     status: int = 500
@@ -137,10 +137,14 @@ class TooManyRequests(CallerError):
 
 
 class PoeError(ProxyError):
-    """``poe_status`` is the HTTP status that Poe itself gave; ``poe_type`` its own word for the kind of error."""
+    """``poe_status`` is the HTTP status that Poe itself gave; ``poe_type`` its own word for the kind of error.
+
+    ``original`` is the body as Poe said it, where clients of that dialect act on its very words.
+    """
 
     type = "upstream_error"
     status = 502
+    original: Json | None = None
 
     def __init__(
         self,
