@@ -26,8 +26,25 @@ from poe_proxy.wire.anthropic_messages import parts, tools
 
 _BILLING = "x-anthropic-billing-header:"
 _KNOWN = frozenset(
-    "model messages max_tokens stream system tools tool_choice stop_sequences temperature top_p top_k thinking "
-    "output_config output_format metadata betas mcp_servers".split()
+    [
+        "model",
+        "messages",
+        "max_tokens",
+        "stream",
+        "system",
+        "tools",
+        "tool_choice",
+        "stop_sequences",
+        "temperature",
+        "top_p",
+        "top_k",
+        "thinking",
+        "output_config",
+        "output_format",
+        "metadata",
+        "betas",
+        "mcp_servers",
+    ]
 )
 _LEAST_BUDGET = 1024
 _ANSWER_TOKENS = 4096
@@ -110,8 +127,10 @@ def _format(body: Json) -> Format | None:
     return Format(schema) if said.get("type") == "json_schema" and isinstance(schema, dict) else None
 
 
-def write(said: Conversation, *, max_tokens: int) -> tuple[Json, list[str]]:
-    """The body without ``model`` and ``stream``, and what changed, in words. ``max_tokens`` holds where none was said.
+def write(said: Conversation, *, max_tokens: int, max_output: int | None = None) -> tuple[Json, list[str]]:
+    """The body without ``model`` and ``stream``, and what changed, in words.
+
+    ``max_tokens`` holds where none was said, ``max_output`` is the most that the model gives, if that is known.
 
     ``format`` is not written: whether Poe takes ``output_config.format`` is not known, and a line of the system's says
     it already (policy/structured.py).
@@ -130,7 +149,7 @@ def write(said: Conversation, *, max_tokens: int) -> tuple[Json, list[str]]:
         body["stop_sequences"] = stops
     if said.user:
         body["metadata"] = {"user_id": said.user}
-    changes += _think(body, said)
+    changes += _think(body, said, max_output)
     changes += _sampling(body, said)
     return body, list(dict.fromkeys(changes))
 
@@ -146,7 +165,9 @@ def _apart(messages: tuple[Message, ...]) -> tuple[tuple[Part, ...], list[Messag
 def _reminded(message: Message) -> Message:
     """Poe documents the system's words at the top only; in tags Claude does not take them for the user's."""
     told = (
-        replace(part, text=f"<system-reminder>\n{part.text}\n</system-reminder>") if isinstance(part, TextPart) else part
+        replace(part, text=f"<system-reminder>\n{part.text}\n</system-reminder>")
+        if isinstance(part, TextPart)
+        else part
         for part in message.parts
     )
     return Message("user", tuple(told))
@@ -207,7 +228,7 @@ def _legal(said: Iterable[Part], used: set[str], names: list[str]) -> Iterable[P
                 yield part
 
 
-def _think(body: Json, said: Conversation) -> list[str]:
+def _think(body: Json, said: Conversation, max_output: int | None) -> list[str]:
     """``thinking`` as Claude takes it, where the conversation allows it at all."""
     if said.effort is None and said.budget is None:
         return []
@@ -220,7 +241,7 @@ def _think(body: Json, said: Conversation) -> list[str]:
         body["thinking"] = {"type": "adaptive"}
         body["output_config"] = {"effort": said.effort}
         return []
-    return _with_budget(body, max(said.budget or 0, _LEAST_BUDGET))
+    return _with_budget(body, said.budget or 0, max_output)
 
 
 def _no_thinking(body: Json, said: Conversation) -> str:
@@ -237,13 +258,17 @@ def _no_thinking(body: Json, said: Conversation) -> str:
     return ""
 
 
-def _with_budget(body: Json, budget: int) -> list[str]:
+def _with_budget(body: Json, budget: int, max_output: int | None) -> list[str]:
     """Anthropic counts the thinking in ``max_tokens``, which has to be larger; OpenAI's clients mean the answer."""
+    budget = max(budget, _LEAST_BUDGET)
+    changes = []
+    if body["max_tokens"] <= budget:
+        wanted = budget + max(body["max_tokens"], _ANSWER_TOKENS)
+        body["max_tokens"] = wanted if max_output is None else max(_LEAST_BUDGET + 1, min(wanted, max_output))
+        budget = max(_LEAST_BUDGET, min(budget, body["max_tokens"] - _ANSWER_TOKENS))
+        changes.append(f"max_tokens set to {body['max_tokens']}")
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-    if body["max_tokens"] > budget:
-        return []
-    body["max_tokens"] = budget + max(body["max_tokens"], _ANSWER_TOKENS)
-    return [f"max_tokens set to {body['max_tokens']}"]
+    return changes
 
 
 def _sampling(body: Json, said: Conversation) -> list[str]:

@@ -78,8 +78,8 @@ def read_tool(said: Json) -> Tool | None:
     if kind == "custom":
         schema = complete(said.get("input_schema"))
         return Tool(name, str(description or ""), schema, strict if isinstance(strict, bool) else None, mark)
-    words, schema = next((known for start, known in _RUN_BY_CLIENTS.items() if kind.startswith(start)), ("", None))
-    return None if schema is None else Tool(name, words, schema, None, mark)
+    known = next((known for start, known in _RUN_BY_CLIENTS.items() if kind.startswith(start)), None)
+    return None if known is None else Tool(name, *known, None, mark)
 
 
 def complete(schema: Any) -> Json:
