@@ -15,16 +15,20 @@ from poe_proxy.canonical.events import Event
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.request import Request
 from poe_proxy.policy.attempts import AS_CHAT, NATIVE, Manner
+from poe_proxy.policy.caching import marked
 from poe_proxy.wire import anthropic_messages, openai_chat
 from poe_proxy.wire.anthropic_messages import answer as messages_answer
+from poe_proxy.wire.anthropic_messages import conversation as messages_conversation
 from poe_proxy.wire.anthropic_messages import errors as messages_errors
 from poe_proxy.wire.anthropic_messages import request as messages_request
 from poe_proxy.wire.anthropic_messages import stream as messages_stream
 from poe_proxy.wire.openai_chat import answer as chat_answer
+from poe_proxy.wire.openai_chat import conversation as chat_conversation
 from poe_proxy.wire.openai_chat import errors as chat_errors
 from poe_proxy.wire.openai_chat import request as chat_request
 from poe_proxy.wire.openai_chat import stream as chat_stream
 
+_ANSWER_TOKENS = 32_000  # where the caller sets no limit; Anthropic wants one
 _VERSION = "2023-06-01"  # of Anthropic's API, where the caller speaks another dialect
 
 
@@ -66,13 +70,13 @@ CHAT = Endpoint(
 )
 
 
-def endpoint(way: Way, request: Request, card: ModelCard) -> Endpoint:
-    """Where ``request`` goes."""
+def endpoint(way: Way, request: Request, card: ModelCard, *, caches: bool) -> Endpoint:
+    """Where ``request`` goes; ``caches``: marks for Poe's prompt cache are set for callers who cannot."""
     if way == "chat":
         return CHAT
     if request.dialect == anthropic_messages.DIALECT:
         return _messages(partial(messages_request.encode, version=request.version or _VERSION), is_native=True)
-    return _messages(partial(_translated, card=card), is_native=False)
+    return _messages(partial(_translated, card=card, caches=caches), is_native=False)
 
 
 def _messages(encode: Callable[[Json], tuple[bytes, Mapping[str, str]]], *, is_native: bool) -> Endpoint:
@@ -88,5 +92,9 @@ def _messages(encode: Callable[[Json], tuple[bytes, Mapping[str, str]]], *, is_n
     )
 
 
-def _translated(body: Json, card: ModelCard) -> tuple[bytes, Mapping[str, str]]:
-    raise NotImplementedError(card)
+def _translated(body: Json, card: ModelCard, *, caches: bool) -> tuple[bytes, Mapping[str, str]]:
+    """A chat body in Anthropic's words."""
+    most = min(card.max_output or _ANSWER_TOKENS, _ANSWER_TOKENS)
+    said, _ = messages_conversation.write(chat_conversation.read(body), max_tokens=most, max_output=card.max_output)
+    said = {**said, "model": body["model"], "stream": body["stream"]}
+    return messages_request.encode(marked(said) if caches else said, version=_VERSION)

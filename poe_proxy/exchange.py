@@ -42,7 +42,7 @@ class Stage(Protocol):
 class Exchange:
     """The order of things for all requests; ``sleep`` waits seconds between attempts, ``turns`` for one's turn to call.
 
-    ``missing`` are the models that Poe's Messages was found not to have.
+    ``missing`` are the models that Poe's Messages was found not to have; ``caches`` is CACHE.
     """
 
     poe: PoeClient
@@ -52,6 +52,7 @@ class Exchange:
     sleep: Callable[[float], Awaitable[None]]
     turns: Turns
     missing: ways.Memory
+    caches: bool
 
     async def events(
         self, request: Request, card: ModelCard, report: Report, *, stream: bool
@@ -79,12 +80,14 @@ class Exchange:
         self, way: Way, request: Request, card: ModelCard, report: Report, *, stream: bool
     ) -> AsyncGenerator[list[Event]]:
         """The events of ``request`` by one ``way``."""
-        report.way, goal = way, endpoint(way, request, card)
+        report.way, goal = way, endpoint(way, request, card, caches=self.caches)
         is_native = fitting.is_native(request, way)
         clipping = self.clipper.of(card, report, can_clip=not is_native)
-        stages = [*_stages(request, card, goal, is_native=is_native), clipping]
-        body, changes = fitting.fitted(request, card, self.means.memory, way, stream=stream and not card.is_media)
-        plan = attempts.plan(await clipping.fit(body), self.means, goal.manner)
+        fit = fitting.fitted(request, card, self.means.memory, way, stream=stream and not card.is_media)
+        stages: list[Stage] = [clipping]
+        if not is_native:
+            stages = [*_stages(fit.request, card, is_foreign=request.dialect != goal.dialect), clipping]
+        plan = attempts.plan(await clipping.fit(fit.body), self.means, goal.manner)
         deadline = self.means.clock() + self.means.budget_s
         attempt, begun = await _next(plan, None, clipping), False
         while True:
@@ -92,7 +95,7 @@ class Exchange:
                 if attempt.wait_s:
                     await self.sleep(attempt.wait_s)
                 sent = await self._turn(deadline, report)
-                report.attempts, report.changes = len(report.sent) + 1, [*changes, *attempt.changes]
+                report.attempts, report.changes = len(report.sent) + 1, [*fit.changes, *attempt.changes]
                 async with aclosing(self._call(goal, attempt, sent, report)) as batches:
                     async for batch in batches:
                         begun = begun or any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
@@ -142,10 +145,8 @@ async def _next(plan: Plan, error: ProxyError | None, clipping: Clipping) -> Att
     return step
 
 
-def _stages(request: Request, card: ModelCard, goal: Endpoint, *, is_native: bool) -> list[Stage]:
-    if is_native:
-        return []
-    stages: list[Stage] = [] if request.dialect == goal.dialect else [Translated()]
+def _stages(request: Request, card: ModelCard, *, is_foreign: bool) -> list[Stage]:
+    stages: list[Stage] = [Translated()] if is_foreign else []
     stages += [ThinkingOut(), MediaOnce(is_media=card.is_media)]
     if structured.wants_json(request.body):
         stages.append(structured.Unwrapper(request.body.get("response_format")))

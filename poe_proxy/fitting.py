@@ -3,14 +3,20 @@
 It asks the rooms that know dialects and policies, and decides nothing itself.
 """
 
+from dataclasses import dataclass, replace
+
 from poe_proxy.canonical.card import ModelCard, Way
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.request import Request
 from poe_proxy.policy import footer, native, parameters, structured
 from poe_proxy.policy.attempts import NATIVE
 from poe_proxy.policy.refusals import Memory
+from poe_proxy.policy.thinking import wants_its_thinking
 from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
+from poe_proxy.wire.anthropic_messages import conversation as messages_conversation
 from poe_proxy.wire.anthropic_messages import request as messages_request
+from poe_proxy.wire.openai_chat import DIALECT as CHAT
+from poe_proxy.wire.openai_chat import conversation as chat_conversation
 from poe_proxy.wire.openai_chat import request as chat_request
 
 
@@ -19,14 +25,33 @@ def is_native(request: Request, way: Way) -> bool:
     return request.dialect == MESSAGES and way == "messages"
 
 
-def fitted(request: Request, card: ModelCard, memory: Memory, way: Way, *, stream: bool) -> tuple[Json, list[str]]:
-    """The body, and what was changed in it, in words. A body that is translated on its way out is still chat's."""
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The body; what was changed in it, in words; and the request as it was said in the dialect of the body."""
+
+    body: Json
+    changes: list[str]
+    request: Request
+
+
+def fitted(request: Request, card: ModelCard, memory: Memory, way: Way, *, stream: bool) -> Fitted:
+    """``request`` as it leaves. A body that is translated on its way out is still chat's here."""
     changes = [card.note] if card.note else []
     if is_native(request, way):
         body, more = _native(request, card, memory, stream=stream)
-    else:
-        body, more = _chat(request, card, memory, stream=stream)
-    return body, changes + more
+        return Fitted(body, changes + more, request)
+    if request.dialect == MESSAGES:
+        request, more = _as_chat(request, card)
+        changes += more
+    body, more = _chat(request, card, memory, stream=stream)
+    return Fitted(body, changes + more, request)
+
+
+def _as_chat(request: Request, card: ModelCard) -> tuple[Request, list[str]]:
+    body, changes = chat_conversation.write(
+        messages_conversation.read(request.body), returns_reasoning=wants_its_thinking(card.poe_name)
+    )
+    return replace(request, dialect=CHAT, body={**body, "model": request.model}), changes
 
 
 def _native(request: Request, card: ModelCard, memory: Memory, *, stream: bool) -> tuple[Json, list[str]]:

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     allowed_hosts: Names = Field((), validation_alias="ALLOWED_HOSTS")
     cors_origins: Names = Field((), validation_alias="CORS_ORIGINS")
     stream_default: bool = Field(False, validation_alias="STREAM_DEFAULT")
+    cache: Literal["auto", "off"] = Field("auto", validation_alias="CACHE")
     clip: Literal["auto", "off"] = Field("auto", validation_alias="CLIP")
     retry_budget_s: Annotated[float, Field(ge=0, le=600)] = Field(20, validation_alias="RETRY_BUDGET_S")
     first_event_s: Seconds = Field(15, validation_alias="FIRST_EVENT_S")
@@ -111,7 +112,7 @@ class Settings(BaseSettings):
     database_url: str = Field("", validation_alias="DATABASE_URL", repr=False)
     ledger_days: Annotated[int, Field(ge=0, le=36500)] = Field(90, validation_alias="LEDGER_DAYS")
 
-    @field_validator("log_level", "log_format", "footer", "clip", mode="before")
+    @field_validator("log_level", "log_format", "footer", "clip", "cache", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value

@@ -36,6 +36,7 @@ DEFAULTS: Mapping[str, Any] = {
     "CORS_ORIGINS": (),
     "STREAM_DEFAULT": False,
     "CLIP": "auto",
+    "CACHE": "auto",
     "RETRY_BUDGET_S": 20,
     "FIRST_EVENT_S": 15,
     "STREAM_IDLE_S": 280,

@@ -116,3 +116,11 @@ def _may_go_on(line: str) -> bool:
 
 def _thought(line: str) -> str:
     return line.strip().removeprefix(">").removeprefix(" ")
+
+
+_RETURNED = re.compile(r"deepseek|kimi|mimo|minimax|glm", re.IGNORECASE)
+
+
+def wants_its_thinking(model: str) -> bool:
+    """Whether a model's makers ask for its ``reasoning_content`` of earlier turns back; others refuse or ignore it."""
+    return _RETURNED.search(model) is not None

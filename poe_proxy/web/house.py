@@ -94,7 +94,16 @@ async def opened(
         await ledger.begun()
         _spare_the_collector()
         async with limits.opened():
-            exchange = Exchange(poe, means, patience, clipper, asyncio.sleep, limits.turns, ways.Memory(time.monotonic))
+            exchange = Exchange(
+                poe,
+                means,
+                patience,
+                clipper,
+                asyncio.sleep,
+                limits.turns,
+                ways.Memory(time.monotonic),
+                caches=settings.cache == "auto",
+            )
             yield House(settings, upkeep, closing, metrics, limits, ledger, exchange, costs, lessons)
     finally:
         for chore in chores:
