@@ -22,7 +22,7 @@ from poe_proxy.poe.points_history import UsageApiError
 
 OPEN_S = 300.0
 """What is not settled this long after its answer keeps its estimate."""
-_LEAST_GAP_S = 0.25
+_LEAST_GAP_S = 0.1
 _BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
 _REMEMBERED_S = 900.0
 _WATCH_S = 0.5

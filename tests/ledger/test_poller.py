@@ -7,7 +7,7 @@ from typing import Any
 from poe_proxy.canonical.history import HistoryRow
 from poe_proxy.canonical.report import Sent
 from poe_proxy.ledger.cases import Case, Cases
-from poe_proxy.ledger.poller import Means, Poller
+from poe_proxy.ledger.poller import _LEAST_GAP_S, Means, Poller
 from tests.ledger.rows import NOW, report
 
 
@@ -43,3 +43,7 @@ def test_a_row_that_appeared_while_pages_were_read_is_not_taken_for_absent() -> 
     poller = Poller(cases, AloneLease(), Means(history, lambda: now[0], sleep, closed.append))  # type: ignore[arg-type]
     asyncio.run(poller._round())
     assert closed == []
+
+
+def test_the_last_look_before_a_footer_goes_without_is_not_missed() -> None:
+    assert 1.25 + _LEAST_GAP_S < 1.45
