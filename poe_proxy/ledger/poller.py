@@ -164,7 +164,7 @@ class Poller:
     def _verdicts(
         self, cases: Sequence[Case], rows: Sequence[HistoryRow], now: float
     ) -> tuple[list[Verdict], list[Case]]:
-        """In a thread: the verdicts as of ``now``, when the newest rows were read, and the cases without a chargeable call.
+        """In a thread: the verdicts as of ``now``, when the newest rows were read, and cases without a charge.
 
         A call that was sent later has no row yet, so its request is not judged.
         """
