@@ -291,6 +291,7 @@ def test_a_locked_database_hurts_nobody_is_told_and_written_later(start_proxy: S
     with contextlib.closing(sqlite3.connect(str(proxy.house.settings.database), isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         assert post(proxy, chat("hi again")).status_code == 200
+        assert get(proxy, "/v1/usage").status_code == 200, "it waits no longer than until the fault is known"
         eventually(lambda: "locked" in get(proxy, "/ready").json()["ledger"], 20)
         assert get(proxy, "/ready").status_code == 200, "answers need no ledger"
         assert post(proxy, chat("and again")).status_code == 200

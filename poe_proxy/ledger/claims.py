@@ -35,7 +35,7 @@ def claims(report: Report, request: str, offset_s: float, now: float, ended: flo
                 tokens=_tokens(usage, whole=last),
                 exact=_is_exact(report.sent),
                 sure=last and not sent.failure and report.first_event_s is not None,
-                running=ended is None,
+                running=running,
                 age=max(0.0, now - ended) if ended is not None else 0.0,
             )
         )

@@ -22,7 +22,7 @@ from poe_proxy.poe.points_history import UsageApiError
 
 OPEN_S = 300.0
 """What is not settled this long after its answer keeps its estimate."""
-_LEAST_GAP_S = 0.25
+_LEAST_GAP_S = 0.1
 _BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
 _REMEMBERED_S = 900.0
 _WATCH_S = 0.5
@@ -58,6 +58,7 @@ class Poller:
         self._failures = 0
         self._watching = False
         self._inherits = False
+        self._read_at = 0.0
 
     def expect(self, case: Case) -> None:
         """A request was answered: look for its row soon."""
@@ -125,6 +126,7 @@ class Poller:
             return 0.0
         self._listen(answered)
         since = min(case.report.time for case in answered) + self._clock.offset_s - WINDOW_S - 1
+        self._read_at = 0.0
         rows = await self._means.history(since, self._before_page)
         self._worked()
         await self._judge([row for row in rows if row.id not in self._used])
@@ -147,7 +149,7 @@ class Poller:
         cases, now = self._cases.open(), self._means.wall()
         if not rows:  # then only those without an answer can be told anything: that they were not charged
             cases = [case for case in cases if case.report.first_event_s is None]
-        verdicts, without = await asyncio.to_thread(self._verdicts, cases, rows, now)
+        verdicts, without = await asyncio.to_thread(self._verdicts, cases, rows, self._read_at or now)
         for verdict in verdicts:
             case = self._cases.get(verdict.request)
             if case is not None:
@@ -162,11 +164,17 @@ class Poller:
     def _verdicts(
         self, cases: Sequence[Case], rows: Sequence[HistoryRow], now: float
     ) -> tuple[list[Verdict], list[Case]]:
-        """In a thread: the verdicts, and the cases in which no call can have been charged."""
+        """In a thread: the verdicts as of ``now``, when the newest rows were read, and cases without a charge.
+
+        A call that was sent later has no row yet, so its request is not judged.
+        """
         offset_s = self._clock.offset_s
         made = [(case, claims(case.report, case.id, offset_s, now, case.answered_at)) for case in cases]
         without = [case for case, own in made if not own and case.answered_at is not None]
-        return settle([claim for _, own in made for claim in own], rows, self._experience), without
+        seen = [claim for _, own in made for claim in own if claim.sent <= now + offset_s]
+        later = {claim.request for _, own in made for claim in own if claim.sent > now + offset_s}
+        verdicts = settle(seen, rows, self._experience)
+        return [verdict for verdict in verdicts if verdict.request not in later], without
 
     def _close(self, case: Case, points: int | None, source: str, history: tuple[str, ...] = ()) -> None:
         if case.source:
@@ -194,6 +202,7 @@ class Poller:
     async def _before_page(self) -> None:
         if (wait_s := self._bucket.wait_s(self._means.wall())) > 0:
             await self._means.sleep(wait_s)
+        self._read_at = self._read_at or self._means.wall()  # further pages may come seconds later
 
     def _failed(self, words: str, retry_after: float | None) -> float:
         if words != self._fault:

@@ -174,6 +174,7 @@ class Writer:
         if words != self._fault:
             log.warning("the ledger's database cannot be used; rows are kept in memory", reason=words)
         self._fault = words
+        self._idle.set()  # who waits for what is being written need not wait for a database that fails
 
     def _worked(self) -> None:
         if self._fault and self.opened.is_set():

@@ -96,3 +96,8 @@ def test_a_clock_that_was_set_is_believed() -> None:
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Apr 2026 99:00:00 GMT"])
 def test_a_date_that_makes_no_sense_is_no_news(date: str) -> None:
     assert clock((NOW, date)).offset_s == 0
+
+
+def test_a_lost_call_no_longer_runs_while_its_request_does() -> None:
+    lost, again = made(report(sent=[sent(failure="Unanswered", status=0), sent(NOW + 1)], usage=None), ended=None)
+    assert (lost.running, again.running) == (False, True), "the row of the lost call may well be final"

@@ -131,6 +131,15 @@ def test_a_straight_line_is_found(slope: float, shift: int, told: set[int]) -> N
     assert all(abs(line.distance(one, round(slope * one) + shift)) < 4 for one in told)
 
 
+def test_an_estimate_that_leaves_reasoning_out_does_not_outweigh_time() -> None:
+    sizes = range(20, 40, 2)
+    calls = [claim(f"q{size}", NOW + 5 * size, told=Tokens(size, 7)) for size in sizes]
+    rows = [row(f"r{size}", 2, NOW + 5 * size, tokens_in=size + 7, tokens_out=7) for size in sizes]
+    calls += [claim("thinker", told=Tokens(9, 7)), claim("silent", NOW + 0.86)]
+    rows += [row("own", 5, NOW, tokens_in=16, tokens_out=34), row("other", 2, NOW + 0.87, tokens_in=16, tokens_out=7)]
+    assert points(calls, rows, known_key()).get("thinker") in (None, 5)
+
+
 # --- whose key ------------------------------------------------------------------------------------------------------
 
 
