@@ -204,7 +204,7 @@ def _choice(said: Any, tools: tuple[Tool, ...]) -> Choice | None:
         return None
     if isinstance(said, str):
         return _CHOICES.get(said)
-    name = (as_object(as_object(said).get("function")) or as_object(said)).get("name")
+    name = str((as_object(as_object(said).get("function")) or as_object(said)).get("name"))
     return Choice("tool", name) if any(tool.name == name for tool in tools) else None
 
 
