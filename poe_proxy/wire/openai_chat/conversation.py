@@ -204,8 +204,8 @@ def _choice(said: Any, tools: tuple[Tool, ...]) -> Choice | None:
         return None
     if isinstance(said, str):
         return _CHOICES.get(said)
-    name = (as_object(as_object(said).get("function")) or as_object(said)).get("name")
-    return next((Choice("tool", tool.name) for tool in tools if tool.name == name), None)
+    name = str((as_object(as_object(said).get("function")) or as_object(said)).get("name"))
+    return Choice("tool", name) if any(tool.name == name for tool in tools) else None
 
 
 def _format(said: Json) -> Format | None:
