@@ -61,7 +61,9 @@ async def call(
         if not 200 <= answered.status < 300:
             raise await _error(poe, endpoint, answered)
         if not await _in_time(answered.is_stream(), patience):
-            yield endpoint.read(_json(await _in_time(answered.whole(), patience)))
+            whole = await _in_time(answered.whole(), patience)
+            sent.ended_at = wall()
+            yield endpoint.read(_json(whole))
             return
         reader, last = endpoint.reader(), clock()
         pieces = answered.pieces()
@@ -74,6 +76,7 @@ async def call(
             if reader.done:
                 await _drain(pieces)
                 break
+        sent.ended_at = wall()
         yield reader.close()
         if reader.garbled:
             report.notes.append(f"{reader.garbled} frames of Poe's were no JSON")

@@ -17,6 +17,7 @@ class Sent:
     date: str = ""  # Poe's ``Date`` header, which tells how far our clocks are apart
     poe_id: str = ""  # Poe's own ``x-request-id``
     answer_id: str = ""  # the answer's ``id``, whose form tells which backend answered
+    ended_at: float | None = None  # when Poe's answer was here as a whole
     failure: str = ""  # the class of the error that this call ended with before any content
 
 

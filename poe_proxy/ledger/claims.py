@@ -21,7 +21,7 @@ def claims(report: Report, request: str, offset_s: float, now: float, ended: flo
     made = []
     for number, sent in enumerate(report.sent):
         last = number == len(report.sent) - 1
-        running = ended is None and last
+        running = ended is None and last and sent.ended_at is None
         if not running and not _may_be_charged(sent):
             continue
         usage = None if running or sent.model != usage_model else report.usage

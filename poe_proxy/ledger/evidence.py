@@ -112,12 +112,13 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Judges the pairs of one model."""
+    """Judges the pairs of one model; ``without_tokens`` is what a row without a breakdown speaks against it."""
 
     lag: Lag = Lag()
     prompt: Relation = Relation()
     completion: Relation = Relation()
     key: str | None = None
+    without_tokens: float = _WITHOUT_TOKENS
 
     def cost(self, claim: Claim, row: HistoryRow) -> float | None:
         """What it costs to believe that ``row`` is ``claim``'s; None where it cannot be, or not yet."""
@@ -136,7 +137,7 @@ class Judge:
 
     def _tokens(self, claim: Claim, told: Tokens, row: HistoryRow) -> float | None:
         if row.tokens_in is None:
-            return _WITHOUT_TOKENS
+            return self.without_tokens
         if claim.exact:
             if agrees(told, row):
                 return 0.0

@@ -1,9 +1,10 @@
 """When to look at Poe's history again, and how often at most. Pure: the time is an argument."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
-AGES_S = (0.6, 1.0, 1.25, 1.45, 1.9, 2.5, 3.5, 5, 7, 9, 12, 15, 20, 30, 45, 60, 90, 120, 180, 240, 290)
+AGES_S = (1.0, 1.2, 1.4, 1.9, 2.5, 3.5, 5, 7, 9, 12, 15, 20, 30, 45, 60, 90, 120, 180, 240, 290)
 """Ages of an answer at which its row may have become final. Poe fact: after 1 to 2 s, on messages after 5 to 13 s."""
 
 
@@ -13,18 +14,32 @@ def next_look(answered_at: float, now: float) -> float:
     return answered_at + (AGES_S[place] if place < len(AGES_S) else now - answered_at + 60)
 
 
+_A_MINUTE = 490  # Poe fact: 500 calls a minute and key; whether these count among them is not known
+_SLOWEST, _FASTEST = 0.8, 3.0  # looks a second
+
+
 @dataclass(slots=True)
 class Bucket:
-    """Lets ``burst`` calls pass at once and ``per_second`` in the long run: a tenth of what Poe allows a key."""
+    """Lets ``burst`` looks pass at once, and in the long run what calls of models leave of Poe's minute."""
 
     burst: float = 15.0
-    per_second: float = 0.8
     level: float = 15.0
     at: float = 0.0
+    calls: deque[float] = field(default_factory=deque)
+
+    def called(self, now: float) -> None:
+        """A model was called; ``now`` is in Unix seconds, as everywhere here."""
+        self.calls.append(now)
 
     def wait_s(self, now: float) -> float:
-        """Take one call; how long to wait before making it."""
-        self.level = min(self.burst, self.level + max(0.0, now - self.at) * self.per_second)
+        """Take one look; how long to wait before making it."""
+        per_second = self._per_second(now)
+        self.level = min(self.burst, self.level + max(0.0, now - self.at) * per_second)
         self.at = now
         self.level -= 1
-        return max(0.0, -self.level / self.per_second)
+        return max(0.0, -self.level / per_second)
+
+    def _per_second(self, now: float) -> float:
+        while self.calls and self.calls[0] < now - 60:
+            self.calls.popleft()
+        return min(max((_A_MINUTE - len(self.calls)) / 60, _SLOWEST), _FASTEST)

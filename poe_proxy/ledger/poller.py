@@ -63,6 +63,7 @@ class Poller:
     def expect(self, case: Case) -> None:
         """A request was answered: look for its row soon."""
         assert case.answered_at is not None
+        self._bucket.called(case.answered_at)
         due = case.answered_at + AGES_S[0]
         if due < self._due:
             self._due = due

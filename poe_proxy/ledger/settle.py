@@ -7,7 +7,7 @@ other matching that would give it other points is clearly worse. Rows with the s
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from poe_proxy.canonical.history import HistoryRow
 from poe_proxy.ledger.evidence import WINDOW_S, Claim, Experience, Judge, Pair, guesser, judge, lesson, proves
@@ -22,7 +22,7 @@ _SURE_ALONE = 40.0
 _RUNNING_ALONE = 17.0
 _UNANSWERED_ALONE = 3.0
 _UNEXPLAINED = 17.0  # a row of our own key that no call of ours explains
-_UNEXPLAINED_UNNAMED = 12.0  # others who call the same model within a second are rare
+_UNEXPLAINED_UNNAMED = 10.0  # others who call the same model within a second are rare, yet no proof: below MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class _Table:
         self._of_request: dict[str, set[int]] = defaultdict(set)
         for number, claim in enumerate(claims):
             self._of_request[claim.request].add(number)
+        self._tells_tokens = any(row.tokens_in is not None for row in rows)
         times = [row.created for row in self._rows]
         self._near = [
             range(bisect_left(times, claim.sent - WINDOW_S), bisect_right(times, claim.latest + WINDOW_S))
@@ -110,6 +111,8 @@ class _Table:
 
     def match(self, judge: Judge) -> None:
         """Match all claims with rows, as ``judge`` sees them."""
+        if not self._tells_tokens:
+            judge = replace(judge, without_tokens=0.0)
         costs = [self._costs(claim, near, judge) for claim, near in zip(self._claims, self._near, strict=True)]
         self._matching = Matching(costs, [_alone(claim) + _UNEXPLAINED for claim in self._claims])
 

@@ -50,6 +50,7 @@ _SENT = frozenset(field.name for field in fields(Sent))
 _SQLITE = "sqlite+aiosqlite"
 _LOCK_TIMEOUT_S = 5.0
 _CLOSE_S = 3.0
+_PATIENCE = {"timeout": 10, "command_timeout": 10}  # of asyncpg, which has none of its own
 _MIGRATION_LOCK = 730_521_001  # any number, as long as nobody else uses it for an advisory lock
 T = TypeVar("T")
 
@@ -155,7 +156,9 @@ class Store:
 
     def _made(self) -> AsyncEngine:
         if self._file is None:
-            return create_async_engine(self._url, pool_size=4, pool_pre_ping=True, connect_args={"timeout": 10})
+            return create_async_engine(
+                self._url, pool_size=4, pool_pre_ping=True, connect_args={"timeout": 10, "command_timeout": 10}
+            )
         with suppress(OSError):  # what is wrong with the folder is told better by the database
             self._file.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))

@@ -1,5 +1,7 @@
 """Poe's usage history: paging, and rows in whatever form they come. It does not know whose row is whose."""
 
+import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -15,6 +17,8 @@ from poe_proxy.poe.client import PoeClient
 _PATH = "/usage/points_history"
 _PAGE = 100
 _MOST_PAGES = 60
+_MOST = 10**9  # points; what says more, or less than none, is no price
+_LONGEST_COUNT, _LONGEST_TIME = 15, 30  # digits
 _TOKENS = re.compile(r"\(\s*([\d,._\s]*\d)\s*tokens?\s*\)", re.IGNORECASE)
 
 
@@ -49,16 +53,28 @@ async def points_history(
 async def _page(poe: PoeClient, after: str, timeout_s: float) -> tuple[list[HistoryRow], bool]:
     path = f"{_PATH}?limit={_PAGE}" + (f"&starting_after={quote(after, safe='')}" if after else "")
     try:
-        status, headers, body = await poe.get(path, timeout_s=timeout_s)
+        async with asyncio.timeout(timeout_s):
+            status, headers, body = await poe.get(path, timeout_s=timeout_s)
     except LinkError as error:
         raise UsageApiError(error.message) from error
+    except TimeoutError:
+        raise UsageApiError(f"Poe did not tell it within {timeout_s:g} s") from None
     if status != 200:
         raise UsageApiError(f"Poe answered {status}", _seconds(headers.get("retry-after", "")))
     try:
-        said = orjson.loads(body)
-        return read_rows(said["data"]), bool(said.get("has_more"))
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        said = _decoded(body)
+        rows, full = read_rows(said["data"]), len(said["data"]) >= _PAGE
+        return rows, bool(said.get("has_more", full))
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise UsageApiError("Poe answered with something that is no page of the history") from None
+
+
+def _decoded(body: bytes) -> Any:
+    """One name with half an emoji in it is no reason to know nothing of all others."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body.decode("utf-8", "replace"))
 
 
 def _seconds(retry_after: str) -> float | None:
@@ -96,6 +112,8 @@ def read_row(entry: dict[str, Any]) -> HistoryRow | None:
 
 def _time(value: Any) -> float | None:
     """Poe fact: microseconds. Other units, which are easy to tell apart, and ISO times are understood too."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = float(value[:_LONGEST_TIME])
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -104,16 +122,20 @@ def _time(value: Any) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    if value > 1e17:
+        return value / 1e9
     return value / 1e6 if value > 1e14 else value / 1e3 if value > 1e11 else float(value)
 
 
 def _whole(value: Any) -> int | None:
+    """Points, as far as they can be any; a row with others is told nothing of."""
     if isinstance(value, bool) or value is None:
         return None
     try:
-        return round(float(value))
+        points = round(float(value))
     except (TypeError, ValueError, OverflowError):
         return None
+    return points if 0 <= points <= _MOST else None
 
 
 def _tokens_of(parts: dict[str, Any], *names: str) -> int | None:
@@ -134,4 +156,5 @@ def _cached(parts: dict[str, Any]) -> int | None:
 
 def _tokens(said: Any) -> int | None:
     match = _TOKENS.search(said) if isinstance(said, str) else None
-    return int(re.sub(r"\D", "", match[1])) if match else None
+    digits = re.sub(r"\D", "", match[1]) if match else ""
+    return int(digits) if 0 < len(digits) <= _LONGEST_COUNT else None

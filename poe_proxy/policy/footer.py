@@ -21,7 +21,7 @@ _PARTS = (
 )
 _LINE = rf"(?:{_PARTS[0]}(?: \| {_PARTS[1]})?(?: \| {_PARTS[2]})?|{_PARTS[1]}(?: \| {_PARTS[2]})?|{_PARTS[2]})"
 _WARNING = rf"Warning: more than {_COUNT} points for one answer\.(?: Cheaper: [^\r\n]{{1,1000}})?"
-_FOOTER = re.compile(rf"---\r?\n{_LINE}(?:\r?\n\r?\n{_WARNING})?\s*\Z")
+_FOOTER = re.compile(rf"---\r?\n{_LINE}(?:(?:\r?\n){{1,2}}{_WARNING})?\s*\Z")
 _GAPS = ("\n\n", "\r\n\r\n")  # clients may have line breaks of their own
 _LONGEST = 1500
 
@@ -90,7 +90,8 @@ def stripped(said: str) -> str:
 
 def _start(said: str) -> int | None:
     """Where the last footer begins; clients trim what they keep, so an empty answer's begins at once."""
-    found = _FOOTER.search(said, max(0, len(said) - _LONGEST))
+    end = len(said.rstrip())  # however much of nothing follows
+    found = _FOOTER.search(said, max(0, end - _LONGEST), end)
     if found is None:
         return None
     if found.start() == 0:
@@ -123,6 +124,9 @@ def _clean_parts(parts: list[Json]) -> list[Json]:
     """A part that was nothing but a footer goes as a whole, unless it is the only one."""
     last = as_object(parts[-1])
     said = last.get("text")
+    if len(parts) > 1 and isinstance(said, str) and not said.strip():
+        before = _clean_parts(parts[:-1])
+        return parts if before == parts[:-1] else before
     if not isinstance(said, str) or (short := stripped(said)) == said:
         return parts
     if short or len(parts) == 1:

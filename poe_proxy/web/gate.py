@@ -98,9 +98,9 @@ class Gate:
         report.status = report.status or 499  # the client left before there was anything to say
         if report.outcome == "ok" and report.status >= 400:
             report.outcome = "error" if report.status != 499 else "client_left"
-        self._metrics.count(report)
         if report.dialect:
             self._ledger.take(report)
+        self._metrics.count(report)
         if scope["path"] not in _QUIET_PATHS or report.status >= 400:
             log.write(report)
 

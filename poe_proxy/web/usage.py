@@ -14,6 +14,6 @@ async def usage(request: WebRequest) -> Response:
     house = House.of(request)
     session = request.query_params.get("session", "")
     try:
-        return json_response(await house.ledger.usage(house.upkeep.key.balance, session))
+        return json_response(await house.ledger.usage(house.upkeep.balance, session))
     except StoreError as error:
         raise Unavailable(f"The ledger cannot be read: {error}. Requests are served all the same.") from None
