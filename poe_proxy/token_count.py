@@ -20,6 +20,7 @@ from poe_proxy.policy.costs import Counter, cost
 
 _AGAIN_S = 60.0
 _MOST_MODELS = 1000
+_WORTH_LEARNING = 2000  # tokens; below, what Poe adds of its own weighs too much
 
 
 async def count(body: Json, card: ModelCard, clipper: Clipper) -> int:
@@ -51,7 +52,7 @@ class Lessons:
     def take(self, body: Json, card: ModelCard, usage: Usage) -> None:
         """Poe reported ``usage`` for ``body``. Returns at once."""
         now = self._clock()
-        if now < self._due.get(card.poe_name, now) or len(self._due) > _MOST_MODELS:
+        if usage.prompt < _WORTH_LEARNING or now < self._due.get(card.poe_name, now) or len(self._due) > _MOST_MODELS:
             return
         self._due[card.poe_name] = now + _AGAIN_S
         task = asyncio.create_task(learn(body, card, self._clipper, usage))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from anthropic import Anthropic
 from fastapi import FastAPI
 from openai import OpenAI
 
@@ -82,6 +83,11 @@ class Proxy:
         """The official SDK, without retries of its own."""
         options = {"api_key": "any", "max_retries": 0, "timeout": 30, **options}
         return OpenAI(base_url=f"{self.url}/v1", **options)
+
+    def anthropic(self, **options: Any) -> Anthropic:
+        """The official SDK of Anthropic, without retries of its own."""
+        options = {"api_key": "any", "max_retries": 0, "timeout": 30, **options}
+        return Anthropic(base_url=self.url, **options)
 
 
 def settings_for(poe_url: str, data_dir: Path, **changes: object) -> Settings:

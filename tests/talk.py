@@ -74,7 +74,7 @@ def reset(poe: SimServer) -> None:
     httpx.post(f"{poe.base_url}/_sim/reset", trust_env=False).raise_for_status()
 
 
-def arrived(poe: SimServer) -> list[Json]:
-    """The chat requests that Poe saw, oldest first."""
+def arrived(poe: SimServer, path: str = "/v1/chat/completions") -> list[Json]:
+    """The requests to ``path`` that Poe saw, oldest first."""
     seen = httpx.get(f"{poe.base_url}/_sim/requests", trust_env=False).json()["requests"]
-    return [request for request in seen if request["path"] == "/v1/chat/completions"]
+    return [request for request in seen if request["path"] == path]

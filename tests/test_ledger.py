@@ -81,12 +81,15 @@ def test_a_request_becomes_a_row_with_its_facts(start_proxy: StartProxy, poe: po
     key = OUR_KEYS[1]
     proxy = start_proxy(PROXY_API_KEY=",".join(OUR_KEYS))
     answer = post(
-        proxy, chat("hello", model="openai/GPT-5.4-mini"), authorization=f"Bearer {key}", **{"session-id": "s1"}
+        proxy,
+        chat("hello", model="openai/GPT-5.4-mini"),
+        authorization=f"Bearer {key}",
+        **{"session-id": "s1", "x-claude-code-agent-id": "a1"},
     )
     (row,) = settled_rows(proxy, 1)
     used = answer.json()["usage"]
     assert row["request_id"] == answer.headers["x-request-id"]
-    assert (row["key"], row["address"], row["session"]) == ("key 2", "127.0.0.1", "s1")
+    assert (row["key"], row["address"], row["session"], row["agent"]) == ("key 2", "127.0.0.1", "s1", "a1")
     assert (row["dialect"], row["asked_model"], row["served_model"]) == (
         "openai_chat",
         "openai/GPT-5.4-mini",

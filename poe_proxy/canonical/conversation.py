@@ -4,11 +4,12 @@ A request that leaves in the dialect it came in is never read into this: its own
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from poe_proxy.canonical.json import Json
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class ResultPart:
     mark: Json | None = None
 
 
-Part = TextPart | ImagePart | FilePart | ThinkingPart | CallPart | ResultPart
+Shown = TextPart | ImagePart | FilePart
+Part = Shown | ThinkingPart | CallPart | ResultPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A request, as far as all dialects know it. None and empty: not said. ``budget`` is tokens of thinking."""
+    """A request, as far as all dialects know it. None and empty: not said. ``budget`` is tokens of thinking.
+
+    ``changes`` says what was left out of it when it was read, in words for ``x-poe-changes``; no part of what was said.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
@@ -121,3 +126,4 @@ class Conversation:
     budget: int | None = None
     format: Format | None = None
     user: str = ""
+    changes: tuple[str, ...] = field(default=(), compare=False)

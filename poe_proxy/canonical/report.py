@@ -31,6 +31,7 @@ class Report:
     caller: str = ""  # the name of the key that the caller sent, never the key
     address: str = ""  # the caller's
     session: str = ""  # as the client's own header names it
+    agent: str = ""  # the subagent within the session, likewise
     dialect: str = ""  # set for model calls, which are what the ledger keeps
     way: str = ""  # the endpoint of Poe's that is asked: chat or messages
     passed: dict[str, str] = field(default_factory=dict)  # headers of Poe's answer that are the caller's too

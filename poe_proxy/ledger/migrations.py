@@ -10,6 +10,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             key TEXT NOT NULL,
             address TEXT NOT NULL,
             session TEXT NOT NULL,
+            agent TEXT NOT NULL,
             dialect TEXT NOT NULL,
             asked_model TEXT NOT NULL,
             served_model TEXT NOT NULL,

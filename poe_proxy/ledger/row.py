@@ -53,6 +53,7 @@ class Row:
     key: str
     address: str
     session: str
+    agent: str
     dialect: str
     asked_model: str
     served_model: str
@@ -88,6 +89,7 @@ def row_of(report: Report, row_id: str) -> Row:
         key=report.caller,
         address=report.address,
         session=kept(report.session),
+        agent=kept(report.agent),
         dialect=report.dialect,
         asked_model=kept(report.model),
         served_model=kept(report.poe_model),

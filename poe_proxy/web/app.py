@@ -3,8 +3,10 @@
 import contextlib
 import multiprocessing
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as WebRequest
@@ -20,7 +22,8 @@ from poe_proxy.upkeep import Upkeep
 from poe_proxy.web import about, chat, messages, models, usage
 from poe_proxy.web.gate import Door, Gate
 from poe_proxy.web.house import opened, report_of
-from poe_proxy.web.lifeline import Closing
+from poe_proxy.web.lifeline import Closing, Receive
+from poe_proxy.web.outlet import Send
 from poe_proxy.web.respond import error_response, spoken
 from poe_proxy.wire.openai_chat.validate import ROLES
 
@@ -125,11 +128,21 @@ def _add_routes(app: FastAPI) -> None:
 
 def _route(app: FastAPI, path: str, endpoint: Endpoint, method: str, *, shown: bool = True) -> None:
     extra = _CHAT_SCHEMA if endpoint is chat.chat_completions else None
-    app.add_api_route(
-        path, endpoint, methods=[method], include_in_schema=shown, response_model=None, openapi_extra=extra
-    )
+    more: dict[str, Any] = {"response_model": None, "route_class_override": _PlainRoute}
+    app.router.add_api_route(path, endpoint, methods=[method], include_in_schema=shown, openapi_extra=extra, **more)
     if method == "GET":
-        app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, response_model=None)
+        app.router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, **more)
+
+
+class _PlainRoute(APIRoute):
+    """A route whose endpoint takes the request and returns the response: there are no dependencies to solve for it."""
+
+    async def handle(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request. Errors go to the app's handlers."""
+        if self.methods and scope["method"] not in self.methods:
+            raise HTTPException(405)
+        response = await self.endpoint(WebRequest(scope, receive, send))
+        await response(scope, receive, send)
 
 
 async def _proxy_error(request: WebRequest, error: Exception) -> Response:

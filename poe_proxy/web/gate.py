@@ -143,6 +143,7 @@ class Door:
         if refusal is None:
             report = scope["state"]["report"]
             report.caller, report.session = self._visitors.name(headers), _session(headers)
+            report.agent = headers.get(_AGENT_HEADER, "")
         return refusal
 
     def _counted(self, report: Report, headers: dict[str, str]) -> list[Caller]:

@@ -100,9 +100,8 @@ class UnderWay(Response):
     async def _cost(self, *, wait: bool) -> Cost:
         """What the answer cost; at the proxy's own end nothing is waited for."""
         report, is_slow = self._report, self._report.way == "messages"  # those rows are final after 5 to 13 s
-        cost = await self._house.costs.of(
-            report, self._card, wait=wait and not is_slow and not self._house.closing.begun
-        )
+        waits = wait and not is_slow and not self._house.closing.begun
+        cost = await self._house.costs.of(report, self._card, wait=waits)
         if is_slow and self._request.dialect == MESSAGES and report.usage is not None:
             self._house.lessons.take(self._request.body, self._card, report.usage)
         return cost

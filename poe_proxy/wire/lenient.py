@@ -29,11 +29,23 @@ def leniently(data: bytes) -> Any:
 
 def mended(value: Any) -> Any:
     """``value`` as orjson can write it, two halves of an emoji joined. Raises ValueError where it is too deep."""
+    return orjson.loads(_text(value))
+
+
+def as_json(value: Any) -> bytes:
+    """JSON, also of what orjson does not write: half an emoji, long integers, deep nesting. Raises ValueError."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _text(value).encode()
+
+
+def _text(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    return orjson.loads(text.decode("utf-16-le", "replace"))
+    return text.decode("utf-16-le", "replace")
 
 
 def _finite(text: str) -> float | None:

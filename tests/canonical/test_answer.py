@@ -43,6 +43,16 @@ def test_a_name_in_pieces_adds_up_and_every_frame_is_kept() -> None:
     assert fold(told).calls == [Call("a", "get_it", "{}", [{"odd": 1}, {"odd": 2}])]
 
 
+def test_a_signature_is_kept_whenever_it_comes() -> None:
+    late: list[Event] = [
+        ToolCall(0, "a", "f"),
+        ToolArguments(0, "{}", signature="S"),
+        ToolArguments(0, "", signature="T"),
+    ]
+    assert [call.signature for call in fold(late).calls] == ["S"]
+    assert [call.signature for call in fold([ToolCall(0, "a", "f", signature="S")]).calls] == ["S"]
+
+
 def test_start_finish_and_usage_are_kept() -> None:
     body = {"id": "1"}
     answer = fold([Started("1", 2, "m", answer=body), Finished("length"), Used(Usage(7, 4), {"usage": {}})])

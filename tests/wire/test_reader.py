@@ -1,6 +1,6 @@
 """Reading Poe's chat streams: each oddity that was seen, or that another proxy has stumbled over, by name."""
 
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
 import pytest
 
@@ -697,3 +697,44 @@ def test_a_reason_that_says_the_answer_went_wrong_is_a_failure(reason: str) -> N
     assert isinstance(events[-1], Failed)
     assert isinstance(events[-1].error, StreamBroken)
     assert not any(isinstance(event, Finished) for event in events)
+
+
+class TestGooglesSignature:
+    """What Gemini wants back with its call stands in three places."""
+
+    GOOGLE: ClassVar[Json] = {"extra_content": {"google": {"thought_signature": "CiwB+/=="}}}
+
+    def told(self, *deltas: Json) -> list[str]:
+        return [event.signature for event in between(*map(chunk, deltas)) if _is_call(event)]
+
+    def test_with_the_call(self) -> None:
+        assert self.told(calls({**piece(0, "a", "f", "{}"), **self.GOOGLE})) == ["CiwB+/=="]
+
+    def test_with_a_later_piece_of_it(self) -> None:
+        late = calls({**piece(0, None, None, "{}"), **self.GOOGLE})
+        assert self.told(calls(piece(0, "a", "f", "")), late) == ["", "CiwB+/=="]
+
+    def test_beside_calls_it_is_of_the_first(self) -> None:
+        both = calls(piece(0, "a", "f", "{}"), piece(1, "b", "g", "{}"))
+        assert self.told({**both, **self.GOOGLE}) == ["CiwB+/==", ""]
+
+    @pytest.mark.parametrize("nonsense", [None, 3, [], "x", {"google": None}, {"google": {"thought_signature": 3}}])
+    def test_nonsense_is_none(self, nonsense: Any) -> None:
+        assert self.told(calls({**piece(0, "a", "f", "{}"), "extra_content": nonsense})) == [""]
+
+
+class TestForOtherDialects:
+    """Without frames, and without what only this dialect knows; else the same."""
+
+    def test_the_same_is_said(self) -> None:
+        told = [ROLE, chunk({"reasoning": "Hm"}), chunk({"content": "a"}), chunk({"content": "b", "odd": 1})]
+        sent = stream(*told, chunk(calls(piece(0, "a", "f"))), chunk({"odd": 1}), STOP, usage_chunk())
+        reader = Reader(keep_frames=False)
+        events = [*reader.feed(sent), *reader.close()]
+        assert events == [event for event in bare(read_bytes(sent)) if not isinstance(event, Opaque)]
+        assert all(getattr(event, "frame", None) is None for event in events)
+
+    def test_an_end_that_is_made_up_has_none_either(self) -> None:
+        reader = Reader(keep_frames=False)
+        events = [*reader.feed(stream(ROLE, chunk(calls(piece(0, "a", "f"))))), *reader.close()]
+        assert events == [STARTED, ToolCall(0, "a", "f"), ToolArguments(0, "{}"), Finished("tool_calls")]

@@ -13,7 +13,6 @@ from poe_proxy.wire.anthropic_messages.ids import message_id
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, with_signature
 from poe_proxy.wire.anthropic_messages.message import MessageReader
 from poe_proxy.wire.anthropic_messages.reasons import stop_reason, written_usage
-from poe_proxy.wire.anthropic_messages.stream import NO_CONTENT
 from poe_proxy.wire.lenient import as_text
 from poe_proxy.wire.usage import with_cost
 
@@ -64,25 +63,22 @@ def _block(index: int, block: Json) -> Iterator[Json]:
     yield {"type": "content_block_stop", "index": index}
 
 
-def write(answer: Answer, model: str) -> Json:
+def write(answer: Answer, model: str, *, prompt_estimate: int = 1) -> Json:
     """The body for a client that asked for ``model``. Poe's own message is given back as it is, with its cost; its
     model too, since that is the version that answered."""
-    if answer.body is not None and answer.body.get("type") == "message":
+    if answer.body is not None and isinstance(answer.body.get("content"), list):
         usage = as_object(answer.body.get("usage"))
         return {**answer.body, "usage": usage if answer.cost is None else with_cost(usage, answer.cost)}
-    reason = stop_reason(answer.finish, has_calls=bool(answer.calls), refused=answer.refusal is not None)
-    content = _content(answer)
-    if not content and reason == "end_turn":
-        content = [{"type": "text", "text": NO_CONTENT}]
+    reason = stop_reason(answer.finish, has_calls=bool(answer.calls), refused=bool(answer.refusal))
     return {
         "id": message_id(answer.id),
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": content,
+        "content": _content(answer),
         "stop_reason": reason,
         "stop_sequence": None,
-        "usage": written_usage(answer.usage, 1, answer.cost),
+        "usage": written_usage(answer.usage, prompt_estimate, answer.cost),
     }
 
 

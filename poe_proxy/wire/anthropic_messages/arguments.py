@@ -13,7 +13,8 @@ def as_input(arguments: str) -> Json:
     text = arguments.strip()
     try:
         said = orjson.loads(text) if text else None
-    except orjson.JSONDecodeError:
+        orjson.dumps(said)  # it reads what is nested deeper than it writes
+    except (orjson.JSONDecodeError, TypeError):
         said = arguments
     if said is None:
         return {}

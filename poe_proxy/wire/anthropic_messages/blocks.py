@@ -14,8 +14,9 @@ import orjson
 from poe_proxy.canonical.events import ToolArguments, ToolCall
 from poe_proxy.canonical.json import Json
 from poe_proxy.wire.anthropic_messages.arguments import as_input, may_be_object
-from poe_proxy.wire.anthropic_messages.frames import DELTA_AFTER, as_json, block_start, block_stop, delta_before
+from poe_proxy.wire.anthropic_messages.frames import DELTA_AFTER, block_start, block_stop, delta_before
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, with_signature
+from poe_proxy.wire.lenient import as_json
 
 Kind = Literal["thinking", "text", "tool_use"]
 _DELTAS: dict[Kind, tuple[str, str]] = {
@@ -64,23 +65,20 @@ class _Block:
 
 
 class Blocks:
-    """Writes the blocks of one answer. ``has_calls`` and ``has_any`` tell what was written."""
+    """Writes the blocks of one answer."""
 
     def __init__(self) -> None:
         self._line: deque[_Block] = deque()
         self._calls: dict[int, _Block] = {}
         self._next = 0
-        self.has_calls = False
-
-    @property
-    def has_any(self) -> bool:
-        return self._next > 0
 
     def say(self, kind: Kind, text: str) -> bytes:
         """More text or thinking."""
         line = self._line
         if len(line) == 1 and (block := line[0]).kind == kind and block.before:  # nearly always
             return block.before + as_json(text) + DELTA_AFTER if text else b""
+        if not text:
+            return b""
         if not line or line[-1].kind != kind:
             self._drop_blank()
         if not line or line[-1].kind != kind:
@@ -145,13 +143,12 @@ class Blocks:
         block.before = delta_before(self._next, *_DELTAS[block.kind])
         block.is_odd = block.call is not None and not may_be_object("".join(block.arguments))
         self._next += 1
-        self.has_calls = self.has_calls or block.call is not None
         return start
 
     def _close(self, block: _Block) -> bytes:
         self._line.popleft()
         rest = b""
-        if block.unsaid:
+        if block.is_odd and block.unsaid:
             rest = block.before + as_json(as_json(as_input("".join(block.unsaid))).decode()) + DELTA_AFTER
         elif block.kind == "thinking":
             signature = delta_before(self._next - 1, "signature_delta", "signature")

@@ -12,7 +12,7 @@ import orjson
 from poe_proxy.canonical.errors import ContextTooLong, KeyRefused, PoeError, ProxyError
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire import poe_errors
-from poe_proxy.wire.lenient import mended
+from poe_proxy.wire.lenient import as_json
 
 _TYPES: Mapping[int, str] = {
     401: "authentication_error",
@@ -28,6 +28,7 @@ _TYPES: Mapping[int, str] = {
 _KNOWN = frozenset({*_TYPES.values(), "invalid_request_error", "api_error", "conflict_error"})
 _UNDERSTOOD = re.compile(r"prompt is too long|exceed context limit: \d+ \+ \d+ > \d+", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.-])\d{1,3}(?:,\d{3})+\b|(?<![\w.-])\d{3,}\b")
+_LIMIT = re.compile(r"(?:maximum|limit|window)\D{0,60}([\d,]*\d)", re.IGNORECASE)
 _SHOULD_RETRY: Mapping[str, bool] = {"true": True, "false": False}
 
 
@@ -56,11 +57,11 @@ def write(error: ProxyError, request_id: str | None = None) -> Json:
 
 
 def encoded(error: ProxyError) -> bytes:
-    """The same as bytes, for an event; orjson reads what is nested deeper than it writes."""
+    """The same as bytes, for an event."""
     try:
-        return orjson.dumps(write(error))
-    except TypeError:
-        return orjson.dumps(mended({"type": "error", "error": {"type": _type(error), "message": _message(error)}}))
+        return as_json(write(error))
+    except ValueError:
+        return as_json({"type": "error", "error": {"type": _type(error), "message": _message(error)}})
 
 
 def _with_original(error: PoeError, said: Any) -> PoeError:
@@ -98,7 +99,9 @@ def _type(error: ProxyError) -> str:
 def _message(error: ProxyError) -> str:
     if not isinstance(error, ContextTooLong) or _UNDERSTOOD.search(error.message):
         return error.message
-    numbers = sorted(int(number.replace(",", "")) for number in _NUMBER.findall(error.message))
-    if len(numbers) == 2 and numbers[0] < numbers[1]:
-        return f"prompt is too long: {numbers[1]} tokens > {numbers[0]} maximum"
+    numbers = [int(number.replace(",", "")) for number in _NUMBER.findall(error.message)]
+    limits = [int(number.replace(",", "")) for number in _LIMIT.findall(error.message)]
+    most = next((limit for limit in limits if limit in numbers), 0)
+    if 0 < most < max(numbers, default=0):
+        return f"prompt is too long: {max(numbers)} tokens > {most} maximum"
     return f"prompt is too long: {error.message}"

@@ -1,37 +1,19 @@
 """Anthropic's events as bytes: named frames, and the parts that our own are made of."""
 
-from typing import Any
-
-import orjson
-
 from poe_proxy import sse
 from poe_proxy.canonical.json import Json
-from poe_proxy.wire.lenient import mended
+from poe_proxy.wire.lenient import as_json
 
 PING = sse.encode(b'{"type":"ping"}', b"ping")
 MESSAGE_STOP: Json = {"type": "message_stop"}
 
 
 def encoded(event: Json) -> bytes:
-    """``event`` as a frame of its name, without which Claude Code sees nothing."""
-    return sse.encode(as_json(event), str(event["type"]).encode())
-
-
-def as_json(value: Any) -> bytes:
-    """JSON, also of what orjson does not write: half an emoji, an integer of many digits, what is nested too deep."""
+    """``event`` as a frame of its name, without which Claude Code sees nothing; none of what cannot be written."""
     try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_shallow(value))
-
-
-def _shallow(value: Any) -> Any:
-    try:
-        again = mended(value)
-        orjson.dumps(again)
-    except (TypeError, ValueError):
-        return {"type": value["type"]} if isinstance(value, dict) and "type" in value else None
-    return again
+        return sse.encode(as_json(event), str(event["type"]).encode())
+    except ValueError:
+        return b""
 
 
 def block_start(index: int, block: Json) -> bytes:

@@ -1,32 +1,111 @@
-"""A messages request: from the client's bytes, and to the body that Poe's own Messages is sent. (Provisional.)"""
+"""A messages request: from the client's bytes, and to the body that Poe is sent for Claude.
 
-from collections.abc import Mapping
+The body for Poe is the client's own JSON with edits on copies, and everything else in it as it was said.
+"""
 
-import orjson
+from typing import Any
 
 from poe_proxy.canonical.card import ModelCard
-from poe_proxy.canonical.errors import BadRequest
-from poe_proxy.canonical.json import Json
+from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.request import Request
 from poe_proxy.wire.anthropic_messages import DIALECT
+from poe_proxy.wire.anthropic_messages.marks import is_foreign, split_signature
+from poe_proxy.wire.anthropic_messages.validate import validate
+from poe_proxy.wire.json_body import dumps, loads
+
+_OUR_OWN = ("auto_manage_context",)
+"""What only the proxy understands; Anthropic refuses fields that it does not know."""
+_CLEARS_THINKING = "clear_thinking"
 
 
 def parse(data: bytes) -> Request:
-    body = orjson.loads(data)
-    if "thread" in body:
-        raise BadRequest("threads", details={"error_code": "thread_unsupported_request", "unsupported": ["thread"]})
-    return Request(dialect=DIALECT, model=body["model"], body=body, stream=body.get("stream"))
+    """Read and validate a client's body. Raises BadRequest, which names the field at fault."""
+    return _request(validate(loads(data)))
 
 
 def parse_count(data: bytes) -> Request:
-    return parse(data)
+    """The same for counting tokens, where no ``max_tokens`` is needed."""
+    return _request(validate(loads(data), needs_max_tokens=False))
 
 
 def native(request: Request, card: ModelCard) -> Json:
-    return {**request.body, "model": card.poe_name}
+    """The client's own body for Poe: the model's Poe name, and nothing in it that Claude never said."""
+    body = {name: value for name, value in request.body.items() if name not in _OUR_OWN}
+    body["model"] = card.poe_name
+    body["messages"] = [kept for message in body["messages"] if (kept := _own_words(message)) is not None]
+    if _goes_on_unthought(request.body["messages"], body["messages"]):
+        _without_thinking(body)
+    return body
 
 
-def encode(body: Json, version: str) -> tuple[bytes, Mapping[str, str]]:
-    betas = body.get("betas") or []
-    headers = {"anthropic-version": version, **({"anthropic-beta": ",".join(betas)} if betas else {})}
-    return orjson.dumps({name: value for name, value in body.items() if name != "betas"}), headers
+def encode(body: Json, version: str) -> tuple[bytes, dict[str, str]]:
+    """The body's bytes and the headers that go with them; ``betas`` is a header on the wire. Raises BadRequest."""
+    headers = {"anthropic-version": version}
+    if betas := body.get("betas"):
+        headers["anthropic-beta"] = ",".join(betas)
+    return dumps({name: value for name, value in body.items() if name != "betas"}), headers
+
+
+def _request(body: Json) -> Request:
+    return Request(dialect=DIALECT, model=body["model"].strip(), body=body, stream=body.get("stream"))
+
+
+def _own_words(message: Json) -> Json | None:
+    """The message without what others thought, and with the ids as Claude gave them; None where nothing is left."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    is_assistant = message["role"] == "assistant"
+    blocks = [_with_own_ids(block) for block in content if not (is_assistant and _is_foreign(block))]
+    if content and not blocks:
+        return None
+    return message if blocks == content else {**message, "content": blocks}
+
+
+def _is_foreign(block: Json) -> bool:
+    match block["type"]:
+        case "thinking":
+            signature = block.get("signature")
+            return not isinstance(signature, str) or is_foreign(signature)
+        case "redacted_thinking":
+            return not block.get("data")
+        case _:
+            return False
+
+
+def _with_own_ids(block: Json) -> Json:
+    name = {"tool_use": "id", "tool_result": "tool_use_id"}.get(block["type"])
+    if name is None or (id_ := split_signature(block[name])[0]) == block[name]:
+        return block
+    return {**block, name: id_}
+
+
+def _goes_on_unthought(said: list[Json], kept: list[Json]) -> bool:
+    """Whether a turn goes on with a tool's result whose thinking another model did, and which is gone now.
+
+    Where thinking has a budget Claude refuses such a turn: it must begin with thinking.
+    """
+    if said == kept or not kept or not _holds(kept[-1], "tool_result"):
+        return False
+    asked = next((message for message in reversed(kept) if message["role"] == "assistant"), {})
+    return not _holds(asked, "thinking") and not _holds(asked, "redacted_thinking")
+
+
+def _holds(message: Json, kind: str) -> bool:
+    content = message.get("content")
+    return isinstance(content, list) and any(block["type"] == kind for block in content)
+
+
+def _without_thinking(body: Json) -> None:
+    if as_object(body.get("thinking")).get("type") != "enabled":
+        return
+    del body["thinking"]
+    management = as_object(body.get("context_management"))
+    if isinstance(management.get("edits"), list):
+        edits = [edit for edit in management["edits"] if not _clears_thinking(edit)]
+        body["context_management"] = {**management, "edits": edits}
+
+
+def _clears_thinking(edit: Any) -> bool:
+    """Anthropic refuses to clear thinking where there is none."""
+    return str(as_object(edit).get("type")).startswith(_CLEARS_THINKING)

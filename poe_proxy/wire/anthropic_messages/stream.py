@@ -32,10 +32,6 @@ from poe_proxy.wire.anthropic_messages.reasons import stop_reason, written_usage
 from poe_proxy.wire.lenient import decoded
 from poe_proxy.wire.usage import with_cost
 
-NO_CONTENT = "(no content)"
-"""The text of an answer that has none. Claude Code takes an answer without a block for a broken tool call and asks once
-more, for points; these are the words that it puts itself for a message without content."""
-
 
 class Reader:
     """Reads one stream; with ``keep_frames`` for a client that speaks messages too. ``done`` is set by the end of the
@@ -133,7 +129,11 @@ class _End:
 
 class Writer:
     """Writes one stream to a client that asked for ``model``. ``prompt_estimate`` tokens are told until Poe's own count
-    is there. Events with frames are sent back as they were; an answer's events have either all frames or none."""
+    is there. Events with frames are sent back as they were; an answer's events have either all frames or none.
+
+    An answer without any content has no block: Claude Code then asks for a visible answer, once, where words of ours
+    would end its work in the middle.
+    """
 
     def __init__(self, model: str, *, answer_id: str = "", prompt_estimate: int = 1) -> None:
         self._model = model
@@ -155,7 +155,7 @@ class Writer:
         self._at, at = _At("over"), self._at
         if at.open is not None:
             begun += block_stop(at.open)
-        return begun + self._last_blocks() + encoded(self._message_delta()) + encoded(self._end.stop or MESSAGE_STOP)
+        return begun + self._blocks.end() + encoded(self._message_delta()) + encoded(self._end.stop or MESSAGE_STOP)
 
     def _write(self, event: Event) -> bytes:
         match event:
@@ -183,7 +183,7 @@ class Writer:
             case Reasoning(text):
                 return self._blocks.say("thinking", text)
             case Refusal(text):
-                self._end.refused = True
+                self._end.refused = self._end.refused or bool(text)
                 return self._blocks.say("text", text)
             case ToolCall():
                 return self._blocks.call(event)
@@ -230,13 +230,6 @@ class Writer:
                 self._end.stop = frame
                 return b""
         return self._begun() + encoded(frame)
-
-    def _last_blocks(self) -> bytes:
-        last, finished = self._blocks.end(), self._end.finished
-        is_poes = finished is not None and finished.frame is not None
-        if self._blocks.has_any or is_poes or self._stop_reason() != "end_turn":
-            return last
-        return self._blocks.say("text", NO_CONTENT) + self._blocks.end()
 
     def _stop_reason(self) -> str:
         finish = self._end.finished.reason if self._end.finished is not None else None

@@ -8,19 +8,18 @@ from typing import Any
 import orjson
 
 from poe_proxy.canonical.card import ModelCard
-from poe_proxy.canonical.errors import BadRequest
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.request import Request
+from poe_proxy.wire.json_body import dumps, loads
 from poe_proxy.wire.openai_chat import DIALECT
 from poe_proxy.wire.openai_chat.validate import validate
 
-_MAX_DEPTH = 200
 _OF_THE_REQUEST = frozenset({"model", "messages", "stream", "stream_options"})
 
 
 def parse(data: bytes) -> Request:
     """Read and validate a client's body. Raises BadRequest, which names the field at fault."""
-    body = validate(_flat(_json(data)))
+    body = validate(_flat(loads(data)))
     options = body.get("stream_options") or {}
     return Request(
         dialect=DIALECT,
@@ -42,23 +41,8 @@ def build(request: Request, card: ModelCard, *, stream: bool) -> Json:
 
 
 def encode(body: Json) -> bytes:
-    """The body's bytes. Raises BadRequest where it is nested deeper than JSON writers go (orjson: 254 levels)."""
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError as error:
-        raise BadRequest(f"The request body cannot be passed on: {error}.") from error
-
-
-def _json(data: bytes) -> Any:
-    if not data.strip():
-        raise BadRequest("The request body is empty: send a JSON object with `model` and `messages`.")
-    try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The request body is not valid JSON: {error}.", code="invalid_json") from error
-    if data.count(b"{") + data.count(b"[") > _MAX_DEPTH:
-        encode(body)  # reading goes deeper than writing: better refused here than in the middle of things
-    return body
+    """The body's bytes. Raises BadRequest where it is nested too deep."""
+    return dumps(body)
 
 
 def _flat(body: Any) -> Any:
