@@ -93,23 +93,29 @@ def _is_ours(address: Address) -> bool:
 
 
 def _start(address: Address, files: _Files) -> None:
-    with files.started.open("a+") as started, files.log.open("wb") as log:  # of the last start, so that it stays small
+    with files.started.open("a+") as started:
         if _is_locked(started):
             started.seek(0)
             raise NoProxyError(f"the proxy that was started earlier does not answer: end process {started.read()}")
         fcntl.flock(started, fcntl.LOCK_EX)
-        process = subprocess.Popen(
-            [sys.executable, str(HOME / "proxy.py"), "serve"],
-            cwd=HOME,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for who is in front, not for the proxy behind
-            pass_fds=(started.fileno(),),  # the lock is the child's from now on
-        )
+        process = _launched(files.log, holding=started)
         started.truncate(0)
         started.write(str(process.pid))
     _wait_until_live(process, address, files.log)
+
+
+def _launched(log: Path, holding: IO[str]) -> "subprocess.Popen[bytes]":
+    """A proxy in the background, which holds the lock on ``holding`` from now on; the log is of this start alone."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, str(HOME / "proxy.py"), "serve"],
+            cwd=HOME,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for who is in front, not for the proxy behind
+            pass_fds=(holding.fileno(),),
+        )
 
 
 def _wait_until_live(process: "subprocess.Popen[bytes]", address: Address, log: Path) -> None:
