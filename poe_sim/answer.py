@@ -43,6 +43,8 @@ class Prompt:
     wants_reasoning: bool = False
     cache_prefixes: tuple[str, ...] = ()
     """Texts up to each `cache_control` mark, shortest first (messages only)."""
+    cache_lookups: tuple[str, ...] = ()
+    """Texts up to where a hit is looked for, shortest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,14 @@ class PromptCaches:
         return cached if cached >= _LEAST else 0
 
     def marked(self, card: Card, prompt: Prompt) -> tuple[int, int]:
-        """Poe fact: Claude caches what `cache_control` marks, on messages only. Tokens read and written."""
+        """Poe fact: Claude caches what `cache_control` marks, on messages only. Tokens read and written.
+
+        Written is what ends at a mark; as Anthropic documents it, what was written is also found from a mark further on.
+        """
         prefixes = [prefix for prefix in prompt.cache_prefixes if tokens.count(prefix) >= _LEAST]
         if not prefixes:
             return 0, 0
-        known = [tokens.count(prefix) for prefix in prefixes if (card.id, prefix) in self._marked]
+        known = [tokens.count(prefix) for prefix in prompt.cache_lookups if (card.id, prefix) in self._marked]
         self._marked.update((card.id, prefix) for prefix in prefixes)
         read = max(known, default=0)
         return read, tokens.count(prefixes[-1]) - read

@@ -53,10 +53,10 @@ def text_of(chunks: list[Any]) -> str:
 
 
 @contextmanager
-def hanging_up(proxy: Proxy, body: Json) -> Iterator[socket.socket]:
+def hanging_up(proxy: Proxy, body: Json, path: str = "/v1/chat/completions") -> Iterator[socket.socket]:
     """Send ``body`` on a socket that is closed when the block ends, whatever the proxy is doing then."""
     data = orjson.dumps(body)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(data)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(data)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as connection:
         connection.sendall(head.encode() + data)
         yield connection

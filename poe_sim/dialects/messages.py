@@ -38,6 +38,8 @@ _CHOICES = {"any": "required", "auto": "auto", "none": "none"}
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 _WITHOUT_THINKING = frozenset({"claude-haiku-3", "claude-haiku-3.5"})
 _LEAST_BUDGET = 1024
+_LOOKED_BACK = 20
+"""Blocks before a mark at whose ends Anthropic looks for what was cached before (its documentation of prompt caching)."""
 
 
 # --- requests -------------------------------------------------------------------------------------------
@@ -59,6 +61,7 @@ def read(body: Json) -> Prompt:
         stream=body.get("stream") is True,
         wants_reasoning=object_in(body.get("thinking")).get("type") == "enabled",
         cache_prefixes=tuple(_marked_prefixes(blocks)),
+        cache_lookups=tuple(_lookups(blocks)),
     )
 
 
@@ -97,6 +100,15 @@ def _marked_prefixes(blocks: list[tuple[str, bool]]) -> Iterator[str]:
         so_far += text
         if marked:
             yield so_far
+
+
+def _lookups(blocks: list[tuple[str, bool]]) -> Iterator[str]:
+    """Where a hit is looked for: at each mark, and at the ends of the blocks before it."""
+    looked_at: set[int] = set()
+    for place, (_, marked) in enumerate(blocks):
+        if marked:
+            looked_at.update(range(max(0, place - _LOOKED_BACK), place + 1))
+    return ("".join(text for text, _ in blocks[: place + 1]) for place in sorted(looked_at))
 
 
 def _last_user(messages: list[Json]) -> str:
