@@ -28,7 +28,9 @@ _RUNS = settings(max_examples=150, deadline=None, derandomize=True)
 _word = st.sampled_from(["hi", "two words", "ümlaut", "{}"])
 _any_text = st.sampled_from(["", " ", "\n", "hi", "hi \n", "x-anthropic"])
 _id = st.sampled_from(["a", "b", "toolu_1", "functions.f:0", "", "x" * 3000])
-_image = st.sampled_from(["data:image/png;base64,aGk=", "https://example.org/a.png", "data:image/tiff;base64,aGk=", "?"])
+_image = st.sampled_from(
+    ["data:image/png;base64,aGk=", "https://example.org/a.png", "data:image/tiff;base64,aGk=", "?"]
+)
 _file = st.sampled_from(["data:application/pdf;base64,aGk=", "data:text/plain,hi", "data:audio/wav;base64,aGk=", "?"])
 _mark = st.sampled_from([None, {"type": "ephemeral"}])
 _shown = st.one_of(
@@ -107,7 +109,9 @@ _legal_knobs = st.fixed_dictionaries(
 @_RUNS
 @given(_legal(), st.sampled_from([None, Format({"type": "object"}, "n", True), Format()]))
 def test_chat_and_back(said: Conversation, form: Format | None) -> None:
-    said = Conversation(said.messages, said.tools, said.choice, True, said.max_tokens, 0.5, 0.5, user=said.user, format=form)
+    said = Conversation(
+        said.messages, said.tools, said.choice, True, said.max_tokens, 0.5, 0.5, user=said.user, format=form
+    )
     assert chat.read(chat.write(said, returns_reasoning=False)[0]) == said
 
 

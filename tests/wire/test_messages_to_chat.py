@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
+import poe_sim
 from poe_proxy.wire.anthropic_messages import conversation as messages
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, with_signature
 from poe_proxy.wire.anthropic_messages.request import parse
@@ -192,7 +194,10 @@ class TestThinking:
     @pytest.mark.parametrize(
         ("fields", "knob"),
         [
-            ({"thinking": {"type": "enabled", "budget_tokens": 31999, "display": "updates"}}, {"thinking_budget": 31999}),
+            (
+                {"thinking": {"type": "enabled", "budget_tokens": 31999, "display": "updates"}},
+                {"thinking_budget": 31999},
+            ),
             ({"thinking": {"type": "enabled", "budget_tokens": 100}}, {"thinking_budget": 100}),
             ({"thinking": {"type": "adaptive"}}, {"reasoning_effort": "medium"}),
             ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}}, {"reasoning_effort": "xhigh"}),
@@ -319,3 +324,24 @@ class TestTheRest:
             "type": "json_schema",
             "json_schema": {"name": "answer", "schema": {"type": "object"}},
         }
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"tools": [TOOL], "tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
+        {"output_config": {"effort": "high"}, "stop_sequences": ["END"], "temperature": 1},
+    ],
+)
+def test_the_stand_in_takes_what_is_written(poe: poe_sim.SimServer, fields: Json) -> None:
+    said = (
+        user(PNG, PDF),
+        {"role": "system", "content": "# Environment"},
+        asked("a", "b"),
+        user(result("b"), text("?")),
+    )
+    body = {"model": "gpt-5.4", "stream": False, **written(*said, **fields)[0]}
+    headers = {"authorization": f"Bearer {poe_sim.KEYS[0]}"}
+    answer = httpx.post(f"{poe.base_url}/v1/chat/completions", json=body, headers=headers, trust_env=False)
+    assert answer.status_code == 200, answer.text

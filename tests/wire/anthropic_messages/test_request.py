@@ -113,7 +113,10 @@ class TestWhatIsRefused:
 class TestWhatClaudeIsSent:
     def test_everything_is_kept_but_the_name(self) -> None:
         said = told(
-            {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": MARK}, {"type": "new", "x": 1}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "hi", "cache_control": MARK}, {"type": "new", "x": 1}],
+            },
             {"role": "system", "content": "# Environment", "output_config": {"effort": "high"}},
             {
                 "role": "assistant",
