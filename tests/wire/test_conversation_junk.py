@@ -91,7 +91,9 @@ _CHAT = {
         {"role": "function", "name": "g", "content": "1"},
     ],
 }
-_junk = st.sampled_from([None, True, 0, -1, 2.5, "", "x", [], ["x"], [None], [{}], {}, {"type": "x"}, {"type": None}])
+_junk: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 2.5, "", "x", [], ["x"], [None], [{}], {}, {"type": "x"}, {"type": None}]
+)
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

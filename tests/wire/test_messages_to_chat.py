@@ -312,14 +312,16 @@ class TestTheRest:
 
     @pytest.mark.parametrize("name", ["context_management", "service_tier", "container", "of_next_year"])
     def test_what_no_other_model_knows_is_dropped_with_a_word(self, name: str) -> None:
-        body, changes = written(**{name: {"x": 1}})
+        fields: Json = {name: {"x": 1}}
+        body, changes = written(**fields)
         assert name not in body
         assert changes == [f"dropped {name}"]
 
     @pytest.mark.parametrize("name", ["output_config", "output_format"])
     def test_structured_output(self, name: str) -> None:
         form = {"type": "json_schema", "schema": {"type": "object"}}
-        body, _ = written(**{name: {"format": form} if name == "output_config" else form})
+        fields: Json = {name: {"format": form} if name == "output_config" else form}
+        body, _ = written(**fields)
         assert body["response_format"] == {
             "type": "json_schema",
             "json_schema": {"name": "answer", "schema": {"type": "object"}},
