@@ -234,6 +234,11 @@ class TestThinking:
         body, _ = written(thinking_budget=budget, max_tokens=limit)
         assert (body["thinking"], body["max_tokens"]) == ({"type": "enabled", "budget_tokens": thought}, raised)
 
+    def test_a_level_for_a_model_that_does_not_decide_itself(self) -> None:
+        said = chat.read({"messages": [USER], "output_effort": "high"})
+        body, _ = messages.write(said, max_tokens=9, is_adaptive=False)
+        assert ("thinking" in body, body["output_config"]) == (False, {"effort": "high"})
+
     @pytest.mark.parametrize("knob", [{"thinking_budget": 0}, {"output_effort": "none"}])
     def test_none(self, knob: Json) -> None:
         assert written(**knob)[0]["thinking"] == {"type": "disabled"}
