@@ -43,7 +43,7 @@ _thinking = st.builds(ThinkingPart, _any_text, st.sampled_from(["", "cG9lLXByb3h
 
 
 def _message(role: str, *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Message]:
-    return st.builds(Message, st.just(role), st.lists(st.one_of(*parts), max_size=4).map(tuple))  # type: ignore[arg-type]
+    return st.builds(Message, st.just(role), st.lists(st.one_of(*parts), max_size=4).map(tuple))
 
 
 _messages = st.lists(
@@ -95,7 +95,7 @@ def _legal(draw: st.DrawFn) -> Conversation:
 
 
 _tool = Tool("f", "does it", {"type": "object", "properties": {}}, True)
-_legal_knobs = st.fixed_dictionaries(
+_legal_knobs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "tools": st.just((_tool,)),
         "choice": st.sampled_from([Choice("auto"), Choice("none"), Choice("any"), Choice("tool", "f")]),

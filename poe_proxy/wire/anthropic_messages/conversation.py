@@ -127,10 +127,13 @@ def _format(body: Json) -> Format | None:
     return Format(schema) if said.get("type") == "json_schema" and isinstance(schema, dict) else None
 
 
-def write(said: Conversation, *, max_tokens: int, max_output: int | None = None) -> tuple[Json, list[str]]:
+def write(
+    said: Conversation, *, max_tokens: int, max_output: int | None = None, is_adaptive: bool = True
+) -> tuple[Json, list[str]]:
     """The body without ``model`` and ``stream``, and what changed, in words.
 
     ``max_tokens`` holds where none was said, ``max_output`` is the most that the model gives, if that is known.
+    ``is_adaptive``: the model may decide itself how long to think; older ones refuse that and take a level alone.
 
     ``format`` is not written: whether Poe takes ``output_config.format`` is not known, and a line of the system's says
     it already (policy/structured.py).
@@ -149,7 +152,7 @@ def write(said: Conversation, *, max_tokens: int, max_output: int | None = None)
         body["stop_sequences"] = stops
     if said.user:
         body["metadata"] = {"user_id": said.user}
-    changes += _think(body, said, max_output)
+    changes += _think(body, said, max_output, is_adaptive=is_adaptive)
     changes += _sampling(body, said)
     return body, list(dict.fromkeys(changes))
 
@@ -228,7 +231,7 @@ def _legal(said: Iterable[Part], used: set[str], names: list[str]) -> Iterable[P
                 yield part
 
 
-def _think(body: Json, said: Conversation, max_output: int | None) -> list[str]:
+def _think(body: Json, said: Conversation, max_output: int | None, *, is_adaptive: bool) -> list[str]:
     """``thinking`` as Claude takes it, where the conversation allows it at all."""
     if said.effort is None and said.budget is None:
         return []
@@ -238,7 +241,8 @@ def _think(body: Json, said: Conversation, max_output: int | None) -> list[str]:
     if why := _no_thinking(body, said):
         return [f"thinking left out {why}"]
     if said.effort is not None:
-        body["thinking"] = {"type": "adaptive"}
+        if is_adaptive:
+            body["thinking"] = {"type": "adaptive"}
         body["output_config"] = {"effort": said.effort}
         return []
     return _with_budget(body, said.budget or 0, max_output)

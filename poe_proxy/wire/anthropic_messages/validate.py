@@ -91,6 +91,8 @@ def _block(path: str, block: Any) -> None:
             raise _wrong(f"{path}.{kind}.{field}", f"Input should be {_KINDS[wanted]}")
     if kind == "tool_result":
         _content(f"{path}.tool_result.content", block.get("content") or "")
+    if kind == "document" and block["source"].get("type") == "content":
+        _content(f"{path}.document.source.content", block["source"].get("content") or "")
 
 
 def _tools(tools: Any) -> None:
@@ -151,6 +153,7 @@ _OPTIONAL: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "system": (lambda value: isinstance(value, str | list), "Input should be a valid string or list"),
     "tools": _LIST,
+    "mcp_servers": _LIST,
     "tool_choice": _OBJECT,
     "thinking": _OBJECT,
     "metadata": _OBJECT,

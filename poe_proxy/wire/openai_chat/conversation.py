@@ -179,7 +179,8 @@ def _part(part: Json, mark: Json | None, changes: list[str]) -> Iterator[Shown]:
 
 
 def _tools(body: Json, changes: list[str]) -> Iterator[Tool]:
-    old = ({"function": function} for function in body.get("functions") or () if isinstance(function, dict))
+    functions = body.get("functions")
+    old = [{"function": function} for function in functions] if isinstance(functions, list) else []
     for said in (*(body.get("tools") or ()), *old):
         function = as_object(said.get("function"))
         if isinstance(function.get("name"), str):
