@@ -1,5 +1,5 @@
-"""What a session on Claude costs in points, in the stand-in's books: as Claude Code sends it, as an OpenAI client does, and
-through chat completions without the proxy's help.
+"""What a session on Claude costs in points, in the stand-in's books: as Claude Code sends it, as an OpenAI client does,
+and through chat completions without the proxy's help.
 
 Ten turns with a tool call each over a prefix of 20,000 tokens; each request adds about 300 tokens and brings back about
 100. The stand-in keeps prompts as Anthropic does (docs/poe-facts.md), so the figures are exact and repeatable.
@@ -84,9 +84,12 @@ def points(poe: poe_sim.SimServer) -> int:
 @contextmanager
 def fresh() -> Iterator[tuple[poe_sim.SimServer, Proxy]]:
     """A stand-in with empty books and a proxy in front of it."""
-    with tempfile.TemporaryDirectory() as folder, poe_sim.running() as poe:
-        with running_proxy(poe.base_url, Path(folder)) as proxy:
-            yield poe, proxy
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        poe_sim.running() as poe,
+        running_proxy(poe.base_url, Path(folder)) as proxy,
+    ):
+        yield poe, proxy
 
 
 def costs(requests: int) -> dict[str, int]:

@@ -16,6 +16,7 @@ from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.request import Request
 from poe_proxy.policy.attempts import AS_CHAT, NATIVE, Manner
 from poe_proxy.policy.caching import marked
+from poe_proxy.policy.knob import BUDGET
 from poe_proxy.wire import anthropic_messages, openai_chat
 from poe_proxy.wire.anthropic_messages import answer as messages_answer
 from poe_proxy.wire.anthropic_messages import conversation as messages_conversation
@@ -95,6 +96,11 @@ def _messages(encode: Callable[[Json], tuple[bytes, Mapping[str, str]]], *, is_n
 def _translated(body: Json, card: ModelCard, *, caches: bool) -> tuple[bytes, Mapping[str, str]]:
     """A chat body in Anthropic's words."""
     most = min(card.max_output or _ANSWER_TOKENS, _ANSWER_TOKENS)
-    said, _ = messages_conversation.write(chat_conversation.read(body), max_tokens=most, max_output=card.max_output)
+    said, _ = messages_conversation.write(
+        chat_conversation.read(body),
+        max_tokens=most,
+        max_output=card.max_output,
+        is_adaptive=BUDGET not in card.parameters,
+    )
     said = {**said, "model": body["model"], "stream": body["stream"]}
     return messages_request.encode(marked(said) if caches else said, version=_VERSION)

@@ -36,7 +36,7 @@ class PromptCaches:
     def marked(self, card: Card, prompt: Prompt) -> tuple[int, int]:
         """Poe fact: Claude caches what `cache_control` marks, on messages only. Tokens read and written.
 
-        Written is what ends at a mark; as Anthropic documents it, what was written is also found from a mark further on.
+        Written is what ends at a mark, and by Anthropic's documentation it is found from marks further on as well.
         """
         prefixes = [prefix for prefix in prompt.cache_prefixes if tokens.count(prefix) >= _LEAST]
         if not prefixes:

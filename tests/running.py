@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ class _Server(uvicorn.Server):
     def end(self) -> None:
         """Have it end; from any thread."""
         assert self.loop is not None
-        self.loop.call_soon_threadsafe(self._told.set)
+        with suppress(RuntimeError):  # it has ended by itself
+            self.loop.call_soon_threadsafe(self._told.set)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Anthropic's clients on any model, and OpenAI's on Claude: what leaves is the endpoint's, what comes back the caller's."""
+"""Anthropic's clients on any model, OpenAI's on Claude: what leaves is the endpoint's, what comes back the caller's."""
 
 import asyncio
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def say(proxy: Proxy, text: str = "hello", **more: Any) -> Any:
         return sdk.messages.create(**asks(text, **more))
 
 
-def streamed(proxy: Proxy, text: str, **more: Any) -> Any:
+def streamed(proxy: Proxy, text: str = "hello", **more: Any) -> Any:
     with proxy.anthropic() as sdk, sdk.messages.stream(**asks(text, **more)) as stream:
         return stream.get_final_message()
 
@@ -109,10 +109,10 @@ def test_the_tool_runner_runs_to_its_end_without_threads(proxy: Proxy, poe: poe_
         runner = sdk.beta.messages.tool_runner(
             model=model,
             max_tokens=500,
-            tools=[anthropic.beta_tool(look)],
+            tools=[anthropic.beta_tool()(look)],
             messages=[{"role": "user", "content": "use the tool look"}],
         )
-        last = runner.until_done()
+        last: Any = runner.until_done()
     assert len(seen) == 1
     assert any("It is" in getattr(block, "text", "") for block in last.content)
     sent = arrived(poe, MESSAGES if model == CLAUDE else CHAT)
@@ -239,7 +239,7 @@ def test_calls_and_their_results(proxy: Proxy, stream: bool) -> None:
         asked: Any = [{"role": "user", "content": "[[sim:tools n=2]] look"}]
         if stream:
             with sdk.chat.completions.stream(model=CLAUDE, messages=asked, tools=[LOOK_AS_FUNCTION]) as events:
-                choice = events.get_final_completion().choices[0]
+                choice: Any = events.get_final_completion().choices[0]
         else:
             choice = sdk.chat.completions.create(model=CLAUDE, messages=asked, tools=[LOOK_AS_FUNCTION]).choices[0]
         calls = choice.message.tool_calls or []

@@ -39,7 +39,7 @@ _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 _WITHOUT_THINKING = frozenset({"claude-haiku-3", "claude-haiku-3.5"})
 _LEAST_BUDGET = 1024
 _LOOKED_BACK = 20
-"""Blocks before a mark at whose ends Anthropic looks for what was cached before (its documentation of prompt caching)."""
+"""Blocks before a mark at whose ends Anthropic looks for what was cached before, as it documents."""
 
 
 # --- requests -------------------------------------------------------------------------------------------
@@ -59,6 +59,8 @@ def read(body: Json) -> Prompt:
         max_tokens=limit_of(body, "max_tokens"),
         stops=tuple(strings_in(body.get("stop_sequences"))),
         stream=body.get("stream") is True,
+        wants_json=_format(body) is not None,
+        schema=_format(body),
         wants_reasoning=object_in(body.get("thinking")).get("type") == "enabled",
         cache_prefixes=tuple(_marked_prefixes(blocks)),
         cache_lookups=tuple(_lookups(blocks)),
@@ -74,6 +76,12 @@ def _tools(body: Json) -> Iterator[Tool]:
 def _tool_choice(choice: Json) -> str:
     kind = string_in(choice.get("type"))
     return string_in(choice.get("name")) if kind == "tool" else _CHOICES.get(kind, "auto")
+
+
+def _format(body: Json) -> Json | None:
+    """Anthropic's structured outputs, which pass through Poe like everything else."""
+    said = object_in(object_in(body.get("output_config")).get("format"))
+    return object_in(said.get("schema")) if said.get("type") == "json_schema" else None
 
 
 def _blocks(body: Json, messages: list[Json]) -> Iterator[tuple[str, bool]]:

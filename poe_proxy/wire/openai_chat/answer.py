@@ -25,7 +25,7 @@ from poe_proxy.wire.lenient import as_text, mended
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import added_up, as_call, is_other, pieces, signature_of
 from poe_proxy.wire.openai_chat.frames import bare, framed, seconds, the_choice
-from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage
+from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, legal_finish, read_usage, whole_usage, written_usage
 from poe_proxy.wire.openai_chat.thoughts import thinking_blocks
 from poe_proxy.wire.usage import with_cost
 
@@ -190,4 +190,4 @@ def _usage(said: Any, used: Usage | None) -> Json | None:
         return whole_usage(said)
     if used is None:
         return None
-    return whole_usage({"prompt_tokens": used.prompt, "completion_tokens": used.completion})
+    return written_usage(used)

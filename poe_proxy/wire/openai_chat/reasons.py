@@ -64,3 +64,14 @@ def whole_usage(usage: Json) -> Json:
         "completion_tokens": read.completion,
         "total_tokens": count(usage.get("total_tokens")) or read.prompt + read.completion,
     }
+
+
+def written_usage(used: Usage) -> Json:
+    """The usage of an answer that came in another dialect."""
+    return {
+        "prompt_tokens": used.prompt,
+        "completion_tokens": used.completion,
+        "total_tokens": used.prompt + used.completion,
+        "prompt_tokens_details": {"cached_tokens": used.cached},
+        "completion_tokens_details": {"reasoning_tokens": used.reasoning},
+    }

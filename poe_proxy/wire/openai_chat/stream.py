@@ -29,7 +29,7 @@ from poe_proxy.wire.lenient import leniently, mended
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.chunk import ChunkReader
 from poe_proxy.wire.openai_chat.frames import the_choice
-from poe_proxy.wire.openai_chat.reasons import is_finish
+from poe_proxy.wire.openai_chat.reasons import is_finish, written_usage
 from poe_proxy.wire.openai_chat.thoughts import Halves
 from poe_proxy.wire.usage import with_cost
 
@@ -231,10 +231,5 @@ def _costed(event: Used) -> Used:
 
 
 def _usage(event: Used) -> Json:
-    used = event.usage
-    figures: Json = {
-        "prompt_tokens": used.prompt,
-        "completion_tokens": used.completion,
-        "total_tokens": used.prompt + used.completion,
-    }
+    figures = written_usage(event.usage)
     return figures if event.cost is None else with_cost(figures, event.cost)
