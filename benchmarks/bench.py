@@ -25,12 +25,36 @@ ROOT = Path(__file__).parents[1]
 LUA = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{"model":"gpt-5.4-mini",%s"messages":[{"role":"user","content":"Say hello in twenty words."}]}'
+wrk.body = '{"model":"%s","max_tokens":100,%s"messages":[{"role":"user","content":"Say hello in twenty words."}]}'
 """
-MODES = {"answers": "", "streams": '"stream":true,'}
+GPT, CLAUDE = "gpt-5.4-mini", "claude-haiku-4.5"
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 PROXY_CORE, OTHER_CORE = "0", "1"
 LIMITS = {"RATE_LIMIT": "100000/second", "UPSTREAM_RPM": "1000000"}
 NO_LIMITS = {"RATE_LIMIT": "0", "UPSTREAM_RPM": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What is asked: where, of which model, streamed or whole; ``direct`` is where Poe is asked for the same."""
+
+    name: str
+    path: str
+    model: str
+    stream: bool
+    direct: str
+
+
+MODES = [
+    Mode(f"{name}{'streams' if stream else 'answers'}", path, model, stream, direct)
+    for name, path, model, direct in (
+        ("", CHAT, GPT, CHAT),
+        ("messages, native: ", MESSAGES, CLAUDE, MESSAGES),
+        ("messages, translated: ", MESSAGES, GPT, CHAT),
+        ("chat on Claude: ", CHAT, CLAUDE, MESSAGES),
+    )
+    for stream in (False, True)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +100,15 @@ def serving(core: str, port: int, *command: str, **environment: str) -> Iterator
         process.wait(20)
 
 
-def wrk(port: int, mode: str, clients: int, seconds: float) -> Figures:
+def wrk(port: int, mode: Mode, clients: int, seconds: float, *, is_direct: bool = False) -> Figures:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(LUA % MODES[mode])
+        script.write(LUA % (mode.model, '"stream":true,' if mode.stream else ""))
         script.flush()
         said = subprocess.run(
             [
                 *("taskset", "-c", OTHER_CORE),
                 *("wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--latency", "-s", script.name),
-                f"http://127.0.0.1:{port}/v1/chat/completions",
+                f"http://127.0.0.1:{port}{mode.direct if is_direct else mode.path}",
             ],
             capture_output=True,
             text=True,
@@ -146,25 +170,30 @@ def run(rounds: int, seconds: float) -> None:
         starts = [start_seconds(poe_port, data_dir) for _ in range(rounds)]
         for mode in MODES:
             _compare(mode, (poe_port, proxy_port, bare_port), rounds, seconds)
-        _added(poe_port, proxy_port, rounds, seconds)
-        print(f"memory after the load      {resident_mb(proxy):8.0f} MB")
-        print(f"start to first answer      {statistics.median(starts):8.2f} s")
+        for mode in MODES:
+            if not mode.stream:
+                _added(mode, poe_port, proxy_port, rounds, seconds)
+        print(f"{'memory after the load':<44}{resident_mb(proxy):8.0f} MB")
+        print(f"{'start to first answer':<44}{statistics.median(starts):8.2f} s")
 
 
-def _compare(mode: str, ports: tuple[int, int, int], rounds: int, seconds: float) -> None:
-    runs = [[wrk(port, mode, 32, seconds) for port in ports] for _ in range(rounds)]
+def _compare(mode: Mode, ports: tuple[int, int, int], rounds: int, seconds: float) -> None:
+    runs = [[wrk(port, mode, 32, seconds, is_direct=port == ports[0]) for port in ports] for _ in range(rounds)]
     direct, through, bare = (statistics.median(round_[n].per_second for round_ in runs) for n in range(3))
     failed = sum(figures.failed for round_ in runs for figures in round_)
     print(
-        f"{mode}/s at 32 clients     {through:8.0f}   (direct {direct:.0f}, ratio {through / direct:.3f}; "
+        f"{mode.name + '/s at 32 clients':<44}{through:8.0f}   (direct {direct:.0f}, ratio {through / direct:.3f}; "
         f"without ledger and limits {bare:.0f}, ratio {through / bare:.3f}; failed {failed})"
     )
 
 
-def _added(poe_port: int, proxy_port: int, rounds: int, seconds: float) -> None:
-    runs = [[wrk(port, "answers", 1, seconds).median_us for port in (poe_port, proxy_port)] for _ in range(rounds)]
+def _added(mode: Mode, poe_port: int, proxy_port: int, rounds: int, seconds: float) -> None:
+    ports = (poe_port, proxy_port)
+    runs = [
+        [wrk(port, mode, 1, seconds, is_direct=port == poe_port).median_us for port in ports] for _ in range(rounds)
+    ]
     added = statistics.median(through - direct for direct, through in runs)
-    print(f"added median at 1 client   {added / 1000:8.2f} ms")
+    print(f"{mode.name + ': added median at 1 client':<44}{added / 1000:8.2f} ms")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from poe_sim.dialects.chat import CHAT
 from poe_sim.dialects.messages import MESSAGES_DIALECT
 from poe_sim.dialects.responses import RESPONSES
 from poe_sim.exchange import ModelCall
-from poe_sim.fast import answer_fast
+from poe_sim.fast import FAST, answer_fast
 from poe_sim.settings import Settings
 from poe_sim.state import Poe
 
@@ -19,11 +19,11 @@ DIALECTS = (CHAT, MESSAGES_DIALECT, RESPONSES)
 
 
 class FastStarlette(Starlette):
-    """Chat completions go past the routing, straight to prebuilt bytes."""
+    """Chat completions and messages go past the routing, straight to prebuilt bytes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == CHAT.path:
-            await answer_fast(receive, send)
+        if scope["type"] == "http" and scope["path"] in FAST:
+            await answer_fast(scope["path"], receive, send)
         else:
             await super().__call__(scope, receive, send)
 
