@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from poe_proxy.canonical.report import Report
 from poe_proxy.ledger.row import Row, Settlement, Source, report_of, row_of
 
-MOST_OPEN = 10_000
+MOST_OPEN = 5_000
 """Far more than Poe lets one key send while its rows settle; further ones keep their estimate."""
 
 
