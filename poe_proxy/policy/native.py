@@ -61,7 +61,8 @@ def without(body: Json, names: Iterable[str]) -> Json:
     """A copy of ``body`` without the betas and fields of these names."""
     for name in names:
         if name.startswith(BETA):
-            body = {**body, "betas": [beta for beta in body.get("betas", ()) if BETA + beta != name]}
+            if "betas" in body:
+                body = {**body, "betas": [beta for beta in body["betas"] if BETA + beta != name]}
         else:
             body = _without(body, name.split("."))
     return body
@@ -79,7 +80,7 @@ def _without(value: Any, path: list[str]) -> Any:
     if not isinstance(value, dict) or not path:
         return value
     name, rest = path[0], path[1:]
-    if name not in value:
+    if name not in value or (rest and not isinstance(value[name], dict | list)):
         return _without(value, rest)
     if rest:
         return {**value, name: _without(value[name], rest)}
