@@ -49,10 +49,11 @@ async def call(
     Raises ProxyError where Poe answers with an error, or not properly.
     """
     idle_s = patience.stream_idle_s if attempt.body["stream"] else patience.answer_s
-    data, headers = endpoint.encode(attempt.body)
+    encoded = endpoint.encode(attempt.body)
+    report.changes += encoded.changes
     sent = Sent(str(attempt.body["model"]), wall())
     report.sent.append(sent)
-    async with poe.post(endpoint.path, data, headers, idle_s=idle_s, fresh=attempt.fresh) as answered:
+    async with poe.post(endpoint.path, encoded.data, encoded.headers, idle_s=idle_s, fresh=attempt.fresh) as answered:
         heard(answered.status, answered.headers)
         if endpoint.passed:
             report.passed = _passed(endpoint, answered.headers)

@@ -5,7 +5,7 @@ of use.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -45,6 +45,15 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A body on its way: bytes, the headers that go with them, and what was changed at the last moment, in words."""
+
+    data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint, for one request. ``read_error`` is given status, headers (lower case) and body.
 
@@ -53,7 +62,7 @@ class Endpoint:
 
     path: str
     dialect: str
-    encode: Callable[[Json], tuple[bytes, Mapping[str, str]]]
+    encode: Callable[[Json], Encoded]
     reader: Callable[[], Reader]
     read: Callable[[Any], list[Event]]
     read_error: Callable[[int, Mapping[str, str], bytes], ProxyError]
@@ -64,7 +73,7 @@ class Endpoint:
 CHAT = Endpoint(
     path="/v1/chat/completions",
     dialect=openai_chat.DIALECT,
-    encode=lambda body: (chat_request.encode(body), {}),
+    encode=lambda body: Encoded(chat_request.encode(body)),
     reader=chat_stream.Reader,
     read=chat_answer.read,
     read_error=chat_errors.read,
@@ -76,11 +85,11 @@ def endpoint(way: Way, request: Request, card: ModelCard, *, caches: bool) -> En
     if way == "chat":
         return CHAT
     if request.dialect == anthropic_messages.DIALECT:
-        return _messages(partial(messages_request.encode, version=request.version or _VERSION), is_native=True)
+        return _messages(partial(_as_it_is, version=request.version or _VERSION), is_native=True)
     return _messages(partial(_translated, card=card, caches=caches), is_native=False)
 
 
-def _messages(encode: Callable[[Json], tuple[bytes, Mapping[str, str]]], *, is_native: bool) -> Endpoint:
+def _messages(encode: Callable[[Json], Encoded], *, is_native: bool) -> Endpoint:
     return Endpoint(
         path="/v1/messages",
         dialect=anthropic_messages.DIALECT,
@@ -93,14 +102,18 @@ def _messages(encode: Callable[[Json], tuple[bytes, Mapping[str, str]]], *, is_n
     )
 
 
-def _translated(body: Json, card: ModelCard, *, caches: bool) -> tuple[bytes, Mapping[str, str]]:
+def _as_it_is(body: Json, version: str) -> Encoded:
+    return Encoded(*messages_request.encode(body, version))
+
+
+def _translated(body: Json, card: ModelCard, *, caches: bool) -> Encoded:
     """A chat body in Anthropic's words."""
     most = min(card.max_output or _ANSWER_TOKENS, _ANSWER_TOKENS)
-    said, _ = messages_conversation.write(
+    said, changes = messages_conversation.write(
         chat_conversation.read(body),
         max_tokens=most,
         max_output=card.max_output,
         is_adaptive=BUDGET not in card.parameters,
     )
     said = {**said, "model": body["model"], "stream": body["stream"]}
-    return messages_request.encode(marked(said) if caches else said, version=_VERSION)
+    return Encoded(*messages_request.encode(marked(said) if caches else said, _VERSION), tuple(changes))

@@ -250,6 +250,11 @@ def test_calls_and_their_results(proxy: Proxy, stream: bool) -> None:
     assert "seen" in (after.choices[0].message.content or "")
 
 
+def test_what_claude_cannot_take_is_told(proxy: Proxy) -> None:
+    body = {"model": CLAUDE, "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5, "top_p": 0.5}
+    assert "top_p" in post(proxy, body, CHAT).headers["x-poe-changes"]
+
+
 def test_the_second_turn_is_read_from_the_cache(proxy: Proxy) -> None:
     system = {"role": "system", "content": "Rules. " * 2000}
     first = chats(proxy, [system, {"role": "user", "content": "one"}])

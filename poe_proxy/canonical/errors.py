@@ -85,6 +85,7 @@ class Unauthorized(CallerError):
     status = 401
     type = "authentication_error"
     default_code = "invalid_api_key"
+    may_retry = False  # Claude Code would ask ten times
 
 
 class TooExpensive(CallerError):
