@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 import poe_sim
+from poe_proxy.observe import log
 from tests.running import Proxy, running_proxy
 
 MODEL = "claude-sonnet-4.6"
@@ -108,6 +109,7 @@ def costs(requests: int) -> dict[str, int]:
 
 
 def main() -> None:
+    log.configure("warning", "text")
     for requests in (10, 20):
         found = costs(requests)
         base = found["chat completions"]
