@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 import poe_sim
+from poe_proxy.ledger import pace, poller
 from tests.commands import PROXY, in_front_of, started
 from tests.running import Proxy, eventually
 from tests.talk import Json, chat, hanging_up, open_stream, post, queue, reset
@@ -28,6 +29,14 @@ OUR_KEYS = ("first-k9x2m7q4w8e1r5t3", "second-b6n3v8c1x5z9l2k7")
 def _quick_poe() -> Iterator[poe_sim.SimServer]:
     with poe_sim.running(poe_sim.Settings(settle_scale=0.01)) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are final at once are looked for at once."""
+    ages = (0.1, 0.2, 0.4, 0.8, *pace.AGES_S)
+    monkeypatch.setattr(pace, "AGES_S", ages)
+    monkeypatch.setattr(poller, "AGES_S", ages)
 
 
 @pytest.fixture
