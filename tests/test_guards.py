@@ -150,7 +150,7 @@ def test_a_usage_api_that_fails_never_keeps_anybody_from_chatting(
     own_poe: poe_sim.SimServer, start_proxy: StartProxy, fault: str
 ) -> None:
     queue(own_poe, fault, times=1000, path=BALANCE)
-    proxy = start_proxy(own_poe.base_url, FOOTER="auto", POINTS_CUTOFF=10**9)
+    proxy = start_proxy(own_poe.base_url, FOOTER="auto", FOOTER_WAIT_S=0, POINTS_CUTOFF=10**9)
     answer = post(proxy, chat("hello"))
     assert answer.status_code == 200
     said = answer.json()["choices"][0]["message"]["content"]

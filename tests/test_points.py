@@ -168,7 +168,7 @@ def test_header_before_model_before_setting(start_proxy: StartProxy, tmp_path: P
         "defaults: {allow_unlisted: true, footer: always}\n"
         "models: {text: [{poe_name: gpt-5.4, footer: never}, gpt-5.4-mini, {poe_name: gpt-5.4-nano, footer: auto}]}"
     )
-    proxy = start_proxy(MODELS_FILE=models, FOOTER="never")
+    proxy = start_proxy(MODELS_FILE=models, FOOTER="never", FOOTER_WAIT_S=0)
     off, on = {"X-Poe-Footer": "off"}, {"X-Poe-Footer": "on"}
 
     def has_footer(model: str, **more: Any) -> bool:

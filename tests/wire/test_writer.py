@@ -21,7 +21,7 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.openai_chat.stream import Writer
-from tests.wire.chunks import DONE, Json, chunk, frame, read, read_bytes, usage, usage_chunk
+from tests.wire.chunks import DONE, Json, chunk, frame, own_usage, read, read_bytes, usage, usage_chunk
 from tests.wire.grammar import Told, check_broken, check_whole
 from tests.wire.grammar import read as read_told
 
@@ -78,7 +78,7 @@ class TestEventsWithoutFrames:
 
     def test_usage_in_our_own_words(self) -> None:
         told = written(STARTED, Finished("stop"), Used(Usage(7, 4)), wants_usage=True)
-        assert told.chunks[-1] == chunk(choices=[], usage=usage(), model="asked")
+        assert told.chunks[-1] == chunk(choices=[], usage=own_usage(), model="asked")
 
 
 class TestEventsWithFrames:
@@ -104,7 +104,7 @@ class TestUsage:
         end: list[Event] = [Used(Usage(7, 4)), Finished("stop")]
         told = written(STARTED, *(end if place == "before" else reversed(end)), wants_usage=True)
         check_whole(told, model="asked", wants_usage=True)
-        assert told.chunks[-1]["usage"] == usage()
+        assert told.chunks[-1]["usage"] == own_usage()
 
     def test_stays_away_where_it_is_not(self) -> None:
         told = written(*read(chunk({"content": "a"}), chunk(finish="stop"), usage_chunk()))
@@ -188,7 +188,7 @@ class TestFramesThatCannotBeWritten:
     def test_the_usage_keeps_its_figures(self) -> None:
         deep = usage_chunk({**usage(), "odd": DEEP})
         told = written(STARTED, Finished("stop"), Used(Usage(7, 4), deep), wants_usage=True)
-        assert told.chunks[-1]["usage"] == usage()
+        assert told.chunks[-1]["usage"] == own_usage()
 
     @pytest.mark.parametrize("depth", [200, 300, 1000])
     def test_a_deep_stream_is_read_and_written(self, depth: int) -> None:
