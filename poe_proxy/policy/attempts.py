@@ -22,6 +22,7 @@ from poe_proxy.canonical.errors import (
     NotReached,
     NotStarted,
     OutOfPoints,
+    PoeError,
     PoeFailed,
     ProxyError,
     RateLimited,
@@ -169,6 +170,8 @@ class _Waits:
             self.maybe_charged += 1
             if self.maybe_charged > 1:
                 raise error
+        if isinstance(error, PoeError) and error.may_retry is False:
+            raise error  # Poe's own x-should-retry
         wait_s = self._wait_s(error)
         if self.means.clock() + wait_s > self.deadline:
             raise error
