@@ -35,7 +35,7 @@ from poe_proxy.canonical.errors import (
     Unfit,
 )
 from poe_proxy.canonical.json import Json
-from poe_proxy.policy import native, refusals
+from poe_proxy.policy import as_messages, native, refusals
 from poe_proxy.policy.clipping import SHARES
 from poe_proxy.policy.refusals import Memory, is_same
 
@@ -274,3 +274,4 @@ def _both(body: Json) -> tuple[Json, tuple[str, ...]]:
 
 AS_CHAT = Manner(refusals.repair, (_without_limit, _lower_cased, _both))
 NATIVE = Manner(native.repair, (), apart=" on messages")
+AS_MESSAGES = Manner(as_messages.repair, AS_CHAT.guesses)
