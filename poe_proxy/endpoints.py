@@ -14,7 +14,7 @@ from poe_proxy.canonical.errors import ProxyError
 from poe_proxy.canonical.events import Event
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.request import Request
-from poe_proxy.policy.attempts import AS_CHAT, NATIVE, Manner
+from poe_proxy.policy.attempts import AS_CHAT, AS_MESSAGES, NATIVE, Manner
 from poe_proxy.policy.caching import marked
 from poe_proxy.policy.knob import BUDGET
 from poe_proxy.wire import anthropic_messages, openai_chat
@@ -97,7 +97,7 @@ def _messages(encode: Callable[[Json], Encoded], *, is_native: bool) -> Endpoint
         reader=partial(messages_stream.Reader, is_native),
         read=partial(messages_answer.read, keep=is_native),
         read_error=messages_errors.read if is_native else chat_errors.read,
-        manner=NATIVE if is_native else AS_CHAT,
+        manner=NATIVE if is_native else AS_MESSAGES,
         passed=("anthropic-ratelimit-",) if is_native else (),
     )
 

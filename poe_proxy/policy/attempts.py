@@ -22,6 +22,7 @@ from poe_proxy.canonical.errors import (
     NotReached,
     NotStarted,
     OutOfPoints,
+    PoeError,
     PoeFailed,
     ProxyError,
     RateLimited,
@@ -34,7 +35,7 @@ from poe_proxy.canonical.errors import (
     Unfit,
 )
 from poe_proxy.canonical.json import Json
-from poe_proxy.policy import native, refusals
+from poe_proxy.policy import as_messages, native, refusals
 from poe_proxy.policy.clipping import SHARES
 from poe_proxy.policy.refusals import Memory, is_same
 
@@ -169,6 +170,8 @@ class _Waits:
             self.maybe_charged += 1
             if self.maybe_charged > 1:
                 raise error
+        if isinstance(error, PoeError) and error.may_retry is False:
+            raise error  # Poe's own x-should-retry
         wait_s = self._wait_s(error)
         if self.means.clock() + wait_s > self.deadline:
             raise error
@@ -271,3 +274,4 @@ def _both(body: Json) -> tuple[Json, tuple[str, ...]]:
 
 AS_CHAT = Manner(refusals.repair, (_without_limit, _lower_cased, _both))
 NATIVE = Manner(native.repair, (), apart=" on messages")
+AS_MESSAGES = Manner(as_messages.repair, AS_CHAT.guesses)

@@ -9,6 +9,8 @@ from typing import Any
 from poe_proxy.canonical.json import Json
 
 MARK: Json = {"type": "ephemeral"}
+_MOST = 4
+"""More marks than these Anthropic refuses."""
 _NEVER = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -16,10 +18,10 @@ def marked(body: Json) -> Json:
     """A copy of ``body`` with at most 4 marks: the last tool, the system's end, the ends of the last two user turns.
 
     The end of the turn before the newest is where the last request left its mark, and so where the hit is looked for.
-    A body with marks of its own stays as it is.
+    A body with marks of its own stays as it is, but for those that are too many.
     """
-    if _has_mark(body):
-        return body
+    if marks := _marks(body):
+        return body if len(marks) <= _MOST else _without_first(body, marks[:-_MOST])
     marked_body = dict(body)
     if isinstance(body.get("tools"), list) and body["tools"]:
         marked_body["tools"] = [*body["tools"][:-1], {**body["tools"][-1], "cache_control": MARK}]
@@ -33,17 +35,33 @@ def marked(body: Json) -> Json:
     return marked_body
 
 
-def _has_mark(body: Json) -> bool:
+def _marks(body: Json) -> list[Json]:
+    """What has a mark, in the order in which Anthropic reads it."""
     contents = [message.get("content") for message in body["messages"]]
-    blocks = _objects([body, *_objects(body.get("tools")), *_objects(body.get("system")), *_blocks(contents)])
-    return any(block.get("cache_control") is not None for block in blocks)
+    blocks = [*_objects(body.get("tools")), *_objects(body.get("system")), *_blocks(contents), body]
+    return [block for block in blocks if block.get("cache_control") is not None]
+
+
+def _without_first(body: Json, surplus: list[Json]) -> Json:
+    """A copy without the marks of ``surplus``: what a later mark keeps holds all that is before it."""
+    gone = {id(block) for block in surplus}
+
+    def bare(value: Any) -> Any:
+        if isinstance(value, list):
+            return [bare(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        kept = {name: inner for name, inner in value.items() if name != "cache_control" or id(value) not in gone}
+        return {**kept, "content": bare(kept["content"])} if "content" in kept else kept
+
+    return {**body, **{name: bare(body[name]) for name in ("tools", "system", "messages") if name in body}}
 
 
 def _blocks(contents: list[Any]) -> Iterator[Json]:
     for content in contents:
         for block in _objects(content):
-            yield block
             yield from _objects(block.get("content"))
+            yield block
 
 
 def _objects(value: Any) -> list[Json]:

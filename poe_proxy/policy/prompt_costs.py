@@ -169,7 +169,8 @@ def _without_billing(system: Any) -> Any:
 
 
 def _is_billing(text: Any) -> bool:
-    return isinstance(text, str) and text.startswith(BILLING)
+    """Whether it is that line and nothing else: some clients put the whole prompt into one block behind it."""
+    return isinstance(text, str) and text.startswith(BILLING) and "\n" not in text.strip()
 
 
 def _loaded(messages: list[Json]) -> frozenset[str]:

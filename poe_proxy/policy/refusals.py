@@ -193,6 +193,8 @@ def _repair_value(text: str, names: list[str], body: Json) -> Repair | None:
     name = names[0] if names else _holder(text, body, values)
     if name is None:
         return _limit_of_output(text, body)
+    if isinstance(body[name], dict):  # what was refused is a value within it
+        return Repair(drop=(name,))
     nearest = _nearest(body[name], values) if values else _within(body[name], text)
     if nearest is None and not isinstance(body[name], list | dict) and (stated := _STATED.search(text)):
         nearest = _as_stated(stated)

@@ -120,6 +120,13 @@ class TestTheTable:
         assert world.run({**ASKED, "max_tokens": 5}, error) is error
         assert len(world.attempts) == 1
 
+    @pytest.mark.parametrize("kind", [PoeFailed, RateLimited])
+    def test_poes_word_that_asking_again_is_no_use_is_taken(self, world: World, kind: type[ProxyError]) -> None:
+        error = made(kind)
+        error.may_retry = False
+        assert world.run(ASKED, error) is error
+        assert len(world.attempts) == 1
+
 
 class TestLayers:
     def test_in_order_none_of_them_twice(self, world: World) -> None:

@@ -65,3 +65,16 @@ def test_never_on_empty_text_or_thinking(last: Json) -> None:
 def test_marks_of_the_clients_own_are_left_alone(own: Json) -> None:
     body = {"messages": turns(1), **own}
     assert marked(body) is body
+
+
+def test_of_too_many_marks_of_the_clients_own_the_last_four_stay() -> None:
+    content = [{"type": "text", "text": "t", "cache_control": MARK} for _ in range(3)]
+    body = {
+        "tools": [{"name": "f", "cache_control": MARK}],
+        "system": [{"type": "text", "text": "s", "cache_control": MARK}],
+        "messages": [{"role": "user", "content": content}],
+    }
+    before = deepcopy(body)
+    kept = [f"/messages/0/content/{place}" for place in range(3)]
+    assert sorted(places(marked(body))) == [*kept, "/system/0"]
+    assert body == before

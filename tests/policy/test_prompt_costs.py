@@ -51,6 +51,8 @@ class TestTexts:
     def test_claude_codes_billing_header_is_for_no_model(self) -> None:
         header = text("x-anthropic-billing-header: cc_version=2.1.329.272; cc_entrypoint=sdk-cli;")
         assert texts(asked(text("hi"), system=[header, text("be good")])) == ["be good", "hi"]
+        prompt = {**header, "text": header["text"] + "\nYou are Claude Code."}
+        assert texts(asked(text("hi"), system=[prompt])) == [prompt["text"], "hi"], "a prompt counts"
 
     def test_of_a_call_and_its_result(self) -> None:
         call = {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"path": "/a"}}

@@ -72,6 +72,11 @@ class TestSystem:
         said = [text("x-anthropic-billing-header: cc_version=2; cc_entrypoint=cli;"), text("One."), text("Two.")]
         assert turns(system=said)[0] == {"role": "system", "content": "One.\n\nTwo."}
 
+    def test_the_prompt_behind_the_billing_line_is_kept(self) -> None:
+        said = "x-anthropic-billing-header: cc_version=2; cc_entrypoint=cli;\nYou are Claude Code."
+        assert turns(system=said)[0] == {"role": "system", "content": "You are Claude Code."}
+        assert turns(system=[text(said)])[0] == {"role": "system", "content": "You are Claude Code."}
+
     def test_system_messages_stay_in_place(self) -> None:
         """Claude Code sends its surroundings so to names that it does not know, and a line after each result."""
         later = {"role": "system", "content": [text("<total_tokens>5 left</total_tokens>", **MARK)]}

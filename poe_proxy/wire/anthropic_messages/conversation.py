@@ -24,7 +24,7 @@ from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.pairing import paired
 from poe_proxy.wire.anthropic_messages import parts, tools
 
-_BILLING = "x-anthropic-billing-header:"
+_BILLING = re.compile(r"x-anthropic-billing-header:[^\n]*\s*")
 _KNOWN = frozenset(
     [
         "model",
@@ -81,15 +81,19 @@ def read(body: Json) -> Conversation:
 
 def _system(said: Any, unavailable: list[str], blocks: parts.Blocks) -> list[Message]:
     """The system's words without Claude Code's billing line, which changes with each request and means nothing here."""
-    told = [part for part in blocks.read(said) if not _is_billing(part)]
+    told = [kept for part in blocks.read(said) if (kept := _unbilled(part)) is not None]
     if unavailable:
         names = ", ".join(unavailable)
         told.append(TextPart(f"Not available in this conversation: {names}. Say so where it would be needed."))
     return [Message("system", tuple(told))] if told else []
 
 
-def _is_billing(part: Part) -> bool:
-    return isinstance(part, TextPart) and part.text.startswith(_BILLING)
+def _unbilled(part: Part) -> Part | None:
+    """Whatever else stands in the block, where a client has put all into one, is the prompt."""
+    if not isinstance(part, TextPart) or (billing := _BILLING.match(part.text)) is None:
+        return part
+    text = part.text[billing.end() :]
+    return replace(part, text=text) if text else None
 
 
 def _messages(said: list[Json], blocks: parts.Blocks) -> Iterable[Message]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from poe_proxy.canonical.errors import ContextTooLong, KeyRefused, PoeError, ProxyError
+from poe_proxy.canonical.errors import ContextTooLong, KeyRefused, PoeError, ProxyError, Refused, Unfit
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire import poe_errors
 from poe_proxy.wire.lenient import as_json
@@ -29,16 +29,36 @@ _KNOWN = frozenset({*_TYPES.values(), "invalid_request_error", "api_error", "con
 _UNDERSTOOD = re.compile(r"prompt is too long|exceed context limit: \d+ \+ \d+ > \d+", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.-])\d{1,3}(?:,\d{3})+\b|(?<![\w.-])\d{3,}\b")
 _LIMIT = re.compile(r"(?:maximum|limit|window)\D{0,60}([\d,]*\d)", re.IGNORECASE)
+_NAMES_A_FIELD = re.compile(
+    r"[a-z0-9]-20\d\d-\d\d-\d\d\b|anthropic-beta|extra inputs are not permitted|expected \W?thinking\b"
+    r"|\b[a-z_]+[.\[][\w.\]\[]+\W{1,3}(?:(?:this field|it) )?(?:is (?:not \w+|un\w+)|un\w+ (?:field|parameter))",
+    re.IGNORECASE,
+)
+"""Of a 400 about betas and fields, which can go, however much their names speak of tools and of context."""
 _SHOULD_RETRY: Mapping[str, bool] = {"true": True, "false": False}
 
 
 def read(status: int, headers: Mapping[str, str], body: bytes) -> PoeError:
     """Read an error answer of Poe; ``status`` is its HTTP status, ``headers`` have lower-case names."""
-    error = _with_original(poe_errors.read(status, headers, body), _parsed(body))
+    error = _with_original(_by_its_words(poe_errors.read(status, headers, body)), _parsed(body))
     should_retry = _SHOULD_RETRY.get(headers.get("x-should-retry", ""))
     if should_retry is not None and error.may_retry is None:
         error.may_retry = should_retry
     return error
+
+
+def _by_its_words(error: PoeError) -> PoeError:
+    is_named = error.poe_status in (400, 422) and _NAMES_A_FIELD.search(error.message)
+    if not is_named or not isinstance(error, Unfit | ContextTooLong):
+        return error
+    return Refused(
+        error.message,
+        poe_status=error.poe_status,
+        poe_type=error.poe_type,
+        param=error.param,
+        code=error.code,
+        retry_after=error.retry_after,
+    )
 
 
 def read_in_stream(body: Any) -> PoeError:

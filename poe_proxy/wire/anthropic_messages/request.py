@@ -3,6 +3,7 @@
 The body for Poe is the client's own JSON with edits on copies, and everything else in it as it was said.
 """
 
+import re
 from typing import Any
 
 from poe_proxy.canonical.card import ModelCard
@@ -16,6 +17,8 @@ from poe_proxy.wire.json_body import dumps, loads
 _OUR_OWN = ("auto_manage_context",)
 """What only the proxy understands; Anthropic refuses fields that it does not know."""
 _CLEARS_THINKING = "clear_thinking"
+_ID_OF = {"tool_use": "id", "tool_result": "tool_use_id"}
+_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def parse(data: bytes) -> Request:
@@ -32,7 +35,8 @@ def native(request: Request, card: ModelCard) -> Json:
     """The client's own body for Poe: the model's Poe name, and nothing in it that Claude never said."""
     body = {name: value for name, value in request.body.items() if name not in _OUR_OWN}
     body["model"] = card.poe_name
-    body["messages"] = [kept for message in body["messages"] if (kept := _own_words(message)) is not None]
+    ids = _LegalIds()
+    body["messages"] = [kept for message in body["messages"] if (kept := _own_words(message, ids)) is not None]
     if _goes_on_unthought(request.body["messages"], body["messages"]):
         _without_thinking(body)
     return body
@@ -50,13 +54,40 @@ def _request(body: Json) -> Request:
     return Request(dialect=DIALECT, model=body["model"].strip(), body=body, stream=body.get("stream"))
 
 
-def _own_words(message: Json) -> Json | None:
-    """The message without what others thought, and with the ids as Claude gave them; None where nothing is left."""
+class _LegalIds:
+    """Ids of calls as Claude gave them; those of other makers, such as Kimi's ``functions.Bash:0``, as Claude takes
+    them, each only once."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._latest: dict[str, str] = {}
+
+    def within(self, block: Json) -> Json:
+        """The block with such an id."""
+        if (field := _ID_OF.get(block["type"])) is None:
+            return block
+        own = split_signature(block[field])[0]
+        id_ = self._call(own) if field == "id" else self._latest.get(own, own)
+        return block if id_ == block[field] else {**block, field: id_}
+
+    def _call(self, own: str) -> str:
+        plain = id_ = _NOT_IN_IDS.sub("_", own) or "call"
+        count = 1
+        while id_ != own and id_ in self._used:
+            count += 1
+            id_ = f"{plain}_{count}"
+        self._used.add(id_)
+        self._latest[own] = id_
+        return id_
+
+
+def _own_words(message: Json, ids: _LegalIds) -> Json | None:
+    """The message without what others thought, and with legal ids; None where nothing is left."""
     content = message.get("content")
     if not isinstance(content, list):
         return message
     is_assistant = message["role"] == "assistant"
-    blocks = [_with_own_ids(block) for block in content if not (is_assistant and _is_foreign(block))]
+    blocks = [ids.within(block) for block in content if not (is_assistant and _is_foreign(block))]
     if content and not blocks:
         return None
     return message if blocks == content else {**message, "content": blocks}
@@ -71,13 +102,6 @@ def _is_foreign(block: Json) -> bool:
             return not block.get("data")
         case _:
             return False
-
-
-def _with_own_ids(block: Json) -> Json:
-    name = {"tool_use": "id", "tool_result": "tool_use_id"}.get(block["type"])
-    if name is None or (id_ := split_signature(block[name])[0]) == block[name]:
-        return block
-    return {**block, name: id_}
 
 
 def _goes_on_unthought(said: list[Json], kept: list[Json]) -> bool:

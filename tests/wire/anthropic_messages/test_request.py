@@ -184,3 +184,30 @@ class TestWhatClaudeIsSent:
         assert "betas" not in orjson.loads(data)
         assert headers == {"anthropic-version": "2023-06-01", "anthropic-beta": "one-2025,two-2026"}
         assert encode(told(betas=[]), "2026-10-21")[1] == {"anthropic-version": "2026-10-21"}
+
+
+class TestIdsOfOtherMakers:
+    """A client that goes on with Claude after another model sends its calls along."""
+
+    @staticmethod
+    def turn(id_: str) -> list[Json]:
+        call = {"type": "tool_use", "id": id_, "name": "Bash", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": id_, "content": "done"}
+        return [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+
+    def ids(self, *given: str) -> list[str]:
+        body = sent(told(USER, *(message for id_ in given for message in self.turn(id_))))
+        told_ids = [message["content"][0] for message in body["messages"][1:]]
+        assert [block["id"] for block in told_ids[::2]] == [block["tool_use_id"] for block in told_ids[1::2]]
+        return [block["id"] for block in told_ids[::2]]
+
+    def test_become_legal_and_stay_apart(self) -> None:
+        assert self.ids("functions.Bash:0", "functions.Bash:0", "functions_Bash_0_3") == [
+            "functions_Bash_0",
+            "functions_Bash_0_2",
+            "functions_Bash_0_3",
+        ]
+
+    def test_legal_ones_stay_whatever_they_are(self) -> None:
+        given = ["toolu_vrtx_01", "call_" + "x" * 500, "toolu_vrtx_01"]
+        assert self.ids(*given) == given
