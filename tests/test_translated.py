@@ -287,7 +287,7 @@ def test_a_footer_does_not_wait_for_what_settles_too_late(start_proxy: StartProx
 
 
 @pytest.mark.parametrize(("requests", "share"), [(20, 0.20), (10, 0.25)])
-def test_a_session_costs_a_fifth_of_what_chat_completions_take(requests: int, share: float) -> None:
+def test_a_session_costs_a_fraction_of_what_chat_completions_take(requests: int, share: float) -> None:
     found = session.costs(requests)
     assert found["Claude Code"] <= share * found["chat completions"]
     assert found["OpenAI client"] <= share * found["chat completions"]

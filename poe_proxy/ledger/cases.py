@@ -8,7 +8,7 @@ from poe_proxy.canonical.report import Report
 from poe_proxy.ledger.row import Row, Settlement, Source, report_of, row_of
 
 MOST_OPEN = 5_000
-"""Far more than Poe lets one key send while its rows settle; further ones keep their estimate."""
+"""Twice what Poe lets one key send within the five minutes that a row may take; further ones keep their estimate."""
 
 
 @dataclass(slots=True, eq=False)

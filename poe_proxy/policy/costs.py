@@ -1,6 +1,6 @@
 """What there is to count in a message, and what is charged for things that are no text. It counts nothing itself.
 
-The fixed prices are what the makers document or show, rounded up: docs/clipping.md says where each comes from.
+The fixed prices are what the makers document or show, rounded up: docs/clipping.md says where those of images are from.
 """
 
 from collections.abc import Callable, Iterable

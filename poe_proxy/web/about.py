@@ -11,16 +11,18 @@ from poe_proxy.web.respond import json_response
 
 async def root(request: WebRequest) -> Response:
     """What this is, and where to point a client."""
-    base = f"{request.url.scheme}://{request.url.netloc}/v1"
+    base = f"{request.url.scheme}://{request.url.netloc}"
     key = "your PROXY_API_KEY" if House.of(request).settings.proxy_api_key else "anything: no PROXY_API_KEY is set"
     return json_response(
         {
             "name": "Poe Proxy",
             "version": __version__,
-            "about": "An OpenAI-compatible API in front of your Poe subscription.",
-            "point_your_client_at": {"base_url": base, "api_key": key},
+            "about": "Your Poe subscription for clients of OpenAI's and of Anthropic's API.",
+            "point_your_client_at": {"base_url": f"{base}/v1", "anthropic_base_url": base, "api_key": key},
             "endpoints": {
                 "POST /v1/chat/completions": "chat with any Poe model, streamed or not",
+                "POST /v1/messages": "the same for Anthropic's clients",
+                "POST /v1/messages/count_tokens": "the tokens of a prompt",
                 "GET /v1/models": "the models",
                 "GET /v1/usage": "what was spent: balance, points, by model and by key",
                 "GET /health": "alive",

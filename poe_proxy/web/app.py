@@ -25,6 +25,7 @@ from poe_proxy.web.house import opened, report_of
 from poe_proxy.web.lifeline import Closing, Receive
 from poe_proxy.web.outlet import Send
 from poe_proxy.web.respond import error_response, spoken
+from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 from poe_proxy.wire.openai_chat.validate import ROLES
 
 Endpoint = Callable[[WebRequest], Awaitable[Response]]
@@ -46,25 +47,33 @@ _MESSAGE = {
     "required": ["role"],
     "properties": {"role": {"enum": sorted(ROLES)}, "content": {"description": "a string or a list of parts"}},
 }
-_CHAT_SCHEMA = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "description": "An OpenAI chat completions request; fields beyond these are fitted to the model.",
-                    "required": ["model", "messages"],
-                    "properties": {
-                        "model": {"type": "string", "minLength": 1},
-                        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
-                        "stream": {"type": "boolean"},
-                    },
-                }
-            }
-        },
-    }
-}
+
+
+def _body_schema(description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    schema = {"type": "object", "description": description, "required": required, "properties": properties}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+_CHAT_SCHEMA = _body_schema(
+    "An OpenAI chat completions request; fields beyond these are fitted to the model.",
+    {
+        "model": {"type": "string", "minLength": 1},
+        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
+        "stream": {"type": "boolean"},
+    },
+    required=["model", "messages"],
+)
+_MESSAGES_SCHEMA = _body_schema(
+    "An Anthropic messages request; it is passed on to Claude as it is, and translated for other models.",
+    {
+        "model": {"type": "string", "minLength": 1},
+        "max_tokens": {"type": "integer", "minimum": 1},
+        "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role", "content"]}},
+        "stream": {"type": "boolean"},
+    },
+    required=["model", "max_tokens", "messages"],
+)
+_SCHEMAS = {chat.chat_completions: _CHAT_SCHEMA, messages.messages: _MESSAGES_SCHEMA}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -127,7 +136,7 @@ def _add_routes(app: FastAPI) -> None:
 
 
 def _route(app: FastAPI, path: str, endpoint: Endpoint, method: str, *, shown: bool = True) -> None:
-    extra = _CHAT_SCHEMA if endpoint is chat.chat_completions else None
+    extra = _SCHEMAS.get(endpoint)
     more: dict[str, Any] = {"response_model": None, "route_class_override": _PlainRoute}
     app.router.add_api_route(path, endpoint, methods=[method], include_in_schema=shown, openapi_extra=extra, **more)
     if method == "GET":
@@ -164,9 +173,11 @@ def _as_ours(request: WebRequest, error: HTTPException) -> ProxyError:
     if error.status_code != 404:
         return CallerError(str(error.detail))
     if f"{path}/".startswith("/v1/v1/"):
-        return NotFound(f"The path has /v1 twice: end your client's base URL with one /v1 ({_base(request)}/v1).")
-    return NotFound(f"There is nothing at {path[:200]}. Point your client at {_base(request)}/v1, see GET /.")
+        return NotFound(f"The path has /v1 twice: your client's base URL must be {_base(request)}.")
+    return NotFound(f"There is nothing at {path[:200]}. Point your client at {_base(request)}, see GET /.")
 
 
 def _base(request: WebRequest) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}"
+    """Where the caller's client belongs: Anthropic's put /v1 behind their base URL by themselves."""
+    speaks_messages = "/messages" in request.url.path or spoken(request.scope) == MESSAGES
+    return f"{request.url.scheme}://{request.url.netloc}{'' if speaks_messages else '/v1'}"
