@@ -30,12 +30,16 @@ class MessagesSpeech:
 
     def writer(self) -> Writer:
         """A stream's."""
-        estimate = max(1, guards.prompt_weight(self.request.body))
-        return Writer(self.request.model, answer_id=self.answer_id, prompt_estimate=estimate)
+        return Writer(self.request.model, answer_id=self.answer_id, prompt_estimate=self._estimate())
 
     def body(self, whole: Answer) -> Json:
         """A whole answer's."""
-        return answer.write(whole, self.request.model)
+        estimate = self._estimate() if whole.usage is None or not whole.usage.prompt else 1
+        return answer.write(whole, self.request.model, prompt_estimate=estimate)
+
+    def _estimate(self) -> int:
+        """Tokens of the prompt, where Poe does not tell them."""
+        return max(1, guards.prompt_weight(self.request.body))
 
 
 def _speech(request: Request, report: Report) -> MessagesSpeech:
