@@ -6,7 +6,7 @@ Errors are raised before the first content and are events after it.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -22,12 +22,14 @@ from poe_proxy.clipper import Clipper, Clipping
 from poe_proxy.endpoints import Endpoint, endpoint
 from poe_proxy.limits.turns import Turns
 from poe_proxy.poe.client import PoeClient
-from poe_proxy.policy import attempts, structured, ways
+from poe_proxy.policy import attempts, parameters, structured, ways
 from poe_proxy.policy.attempts import Attempt, Means, Plan, Shorten
 from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
 from poe_proxy.policy.translated import Translated
+from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 
+_BUDGET_OF_MESSAGES_S = 5.0
 _WORTH_A_NOTE_S = 0.1
 _ID_KEPT = 64  # enough to tell the form of an answer's id
 
@@ -62,6 +64,8 @@ class Exchange:
         Raises ProxyError while no content has been yielded; after that the last event is a ``Failed``.
         """
         way = ways.way(card, self.missing)
+        if way == "messages" and request.dialect != MESSAGES and parameters.searches(request.body):
+            way = "chat"  # where the model's own switch for it is
         try:
             async with aclosing(self._over(way, request, card, report, stream=stream)) as batches:
                 async for batch in batches:
@@ -87,8 +91,9 @@ class Exchange:
         stages: list[Stage] = [clipping]
         if not is_native:
             stages = [*_stages(fit.request, card, is_foreign=request.dialect != goal.dialect), clipping]
-        plan = attempts.plan(await clipping.fit(fit.body), self.means, goal.manner)
-        deadline = self.means.clock() + self.means.budget_s
+        means = self._means(request)
+        plan = attempts.plan(await clipping.fit(fit.body), means, goal.manner)
+        deadline = means.clock() + means.budget_s
         attempt, begun = await _next(plan, None, clipping), False
         while True:
             try:
@@ -124,6 +129,12 @@ class Exchange:
         if folded.error is not None:
             raise folded.error
         return folded
+
+    def _means(self, request: Request) -> Means:
+        """Anthropic's clients come again by themselves, and go by the status, which is not to be waited away."""
+        if request.dialect != MESSAGES:
+            return self.means
+        return replace(self.means, budget_s=min(self.means.budget_s, _BUDGET_OF_MESSAGES_S))
 
     async def _turn(self, deadline: float, report: Report) -> float:
         asked = self.means.clock()

@@ -296,3 +296,23 @@ def test_a_session_costs_a_fraction_of_what_chat_completions_take(requests: int,
 def test_it_is_the_same_through_whatever_path_a_client_has_in_its_settings(proxy: Proxy) -> None:
     for path in ("/v1/messages?beta=true", "/messages", "/v1/messages"):
         assert httpx.post(proxy.url + path, json=asks(), trust_env=False).status_code == 200
+
+
+def test_anthropics_clients_get_poes_status_in_time_to_come_again(proxy: Proxy, poe: poe_sim.SimServer) -> None:
+    for model in (GPT, CLAUDE):
+        queue(poe, "529", times=100, model=model)
+        answer = post(proxy, asks(model=model, stream=True), MESSAGES)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (529, "overloaded_error")
+
+
+def test_a_search_on_claude_goes_where_the_models_switch_is(proxy: Proxy, poe: poe_sim.SimServer) -> None:
+    chats(proxy, [{"role": "user", "content": "news?"}], extra_body={"web_search": True})
+    assert arrived(poe, MESSAGES) == []
+    assert arrived(poe)[0]["body"]["web_search"] is True
+
+
+@pytest.mark.parametrize("form", [say, streamed])
+def test_an_answer_without_usage_has_some_all_the_same(proxy: Proxy, form: Any) -> None:
+    usage = form(proxy, "[[sim:no_usage]] a few words").usage
+    assert usage.input_tokens > 0
+    assert usage.output_tokens > 0

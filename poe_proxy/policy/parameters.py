@@ -215,3 +215,8 @@ def _loose(tool: Json) -> Json:
     if "strict" not in function:
         return tool
     return {**tool, "function": {name: value for name, value in function.items() if name != "strict"}}
+
+
+def searches(body: Json) -> bool:
+    """Whether the web shall be searched for a chat completion."""
+    return "web_search_options" in body or any(body.get(name) for name in _SEARCH_SWITCHES)

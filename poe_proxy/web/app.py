@@ -73,7 +73,7 @@ _MESSAGES_SCHEMA = _body_schema(
     },
     required=["model", "max_tokens", "messages"],
 )
-_SCHEMAS = {chat.chat_completions: _CHAT_SCHEMA, messages.messages: _MESSAGES_SCHEMA}
+_SCHEMAS: dict[Endpoint, dict[str, Any]] = {chat.chat_completions: _CHAT_SCHEMA, messages.messages: _MESSAGES_SCHEMA}
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -78,8 +78,13 @@ def write(answer: Answer, model: str, *, prompt_estimate: int = 1) -> Json:
         "content": _content(answer),
         "stop_reason": reason,
         "stop_sequence": None,
-        "usage": written_usage(answer.usage, prompt_estimate, answer.cost),
+        "usage": written_usage(answer.usage, prompt_estimate, answer.cost, said=_characters(answer)),
     }
+
+
+def _characters(answer: Answer) -> int:
+    texts = (answer.text, answer.reasoning, answer.refusal, *(call.name + call.arguments for call in answer.calls))
+    return sum(len(text) for text in texts if text)
 
 
 def _content(answer: Answer) -> list[Json]:

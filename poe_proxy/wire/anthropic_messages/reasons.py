@@ -1,6 +1,7 @@
 """Stop reasons and token counts as Anthropic has them, and as the one stream of events has them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from poe_proxy.canonical.cost import Cost
@@ -18,6 +19,8 @@ _FINISHES: Mapping[str, str] = {
     "refusal": "content_filter",
 }
 _ENDED_EARLY: Mapping[str, str] = {"length": "max_tokens", "content_filter": "refusal"}
+
+_CHARACTERS_A_TOKEN = 4
 
 
 def read_finish(reason: str) -> str:
@@ -57,9 +60,14 @@ def completed(so_far: Json, later: Any) -> Json:
     return {**so_far, **{name: told for name, told in as_object(later).items() if told or name not in so_far}}
 
 
-def written_usage(used: Usage | None, prompt_estimate: int, cost: Cost | None = None) -> Json:
-    """The full usage, which clients read as it is; the prompt is never 0, which Claude Code's context gauge trusts."""
+def written_usage(used: Usage | None, prompt_estimate: int, cost: Cost | None = None, *, said: int = 0) -> Json:
+    """The full usage, which clients read as it is; the prompt is never 0, which Claude Code's context gauge trusts.
+
+    Nor is an answer of ``said`` characters, which Poe's estimates often call one of no tokens.
+    """
     used = used if used is not None else Usage()
+    if said and not used.completion:
+        used = replace(used, completion=-(-said // _CHARACTERS_A_TOKEN))
     told: Json = {
         "input_tokens": max(0, (used.prompt or max(1, prompt_estimate)) - used.cached - used.written),
         "cache_creation_input_tokens": used.written,

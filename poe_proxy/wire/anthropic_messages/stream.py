@@ -108,6 +108,15 @@ def _decoded(frame: sse.Frame) -> Any:
     return body
 
 
+def _characters(event: Event) -> int:
+    match event:
+        case Text(text) | Reasoning(text) | Refusal(text):
+            return len(text)
+        case ToolCall() | ToolArguments():
+            return len(event.name) + len(event.arguments)
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class _At:
     """How far the message has come; ``open`` is the block of Poe's own that is open, where frames are sent back."""
@@ -142,6 +151,7 @@ class Writer:
         self._blocks = Blocks()
         self._at = _At()
         self._end = _End()
+        self._said = 0
 
     def push(self, events: list[Event]) -> bytes:
         """The bytes of ``events``, empty where they say nothing yet."""
@@ -174,6 +184,7 @@ class Writer:
                 self._end.has_calls = True
         if event.frame is not None:
             return self._relay(event.frame)
+        self._said += _characters(event)
         return self._begun() + self._content(event)
 
     def _content(self, event: Text | Reasoning | Refusal | ToolCall | ToolArguments | Opaque) -> bytes:
@@ -238,7 +249,7 @@ class Writer:
     def _message_delta(self) -> Json:
         used = self._end.used
         said = self._end.finished.frame if self._end.finished is not None else None
-        made = written_usage(used.usage if used is not None else None, self._prompt_estimate)
+        made = written_usage(used.usage if used is not None else None, self._prompt_estimate, said=self._said)
         usage = as_object(said.get("usage")) or made if said is not None else made
         if used is not None and used.cost is not None:
             usage = with_cost(usage, used.cost)
