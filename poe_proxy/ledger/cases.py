@@ -36,8 +36,9 @@ class Case:
 
     def as_row(self) -> Row:
         """The row as of now; only for finished cases."""
-        row = self.row or row_of(self.report, self.id)
-        return row.settled(self.points, self.source, self.history)
+        if self.row is not None:
+            return self.row.settled(self.points, self.source, self.history)
+        return row_of(self.report, self.id, self.points, self.source, self.history)
 
 
 class Cases:

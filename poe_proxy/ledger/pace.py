@@ -25,7 +25,7 @@ class Bucket:
     burst: float = 15.0
     level: float = 15.0
     at: float = 0.0
-    calls: deque[float] = field(default_factory=deque)
+    calls: deque[float] = field(default_factory=lambda: deque(maxlen=_A_MINUTE))
 
     def called(self, now: float) -> None:
         """A model was called; ``now`` is in Unix seconds, as everywhere here."""

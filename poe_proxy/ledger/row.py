@@ -78,8 +78,10 @@ class Row:
         return replace(self, points=points, source=source, history=history)
 
 
-def row_of(report: Report, row_id: str) -> Row:
-    """The row of a finished request, its points still open."""
+def row_of(
+    report: Report, row_id: str, points: int | None = None, source: Source = "", history: tuple[str, ...] = ()
+) -> Row:
+    """The row of a finished request."""
     usage = report.usage
     return Row(
         id=row_id,
@@ -99,14 +101,15 @@ def row_of(report: Report, row_id: str) -> Row:
         tokens_cached=_count(usage.cached) if usage else None,
         tokens_reasoning=_count(usage.reasoning) if usage else None,
         estimate=_count(report.estimate) if report.estimate is not None else None,
-        points=None,
-        source="",
+        points=points,
+        source=source,
         status=report.status,
         outcome=report.outcome,
         error=kept(report.error),
         attempts=tuple(report.sent),
         duration_s=report.ended - report.started,
         first_token_s=report.first_event_s,
+        history=history,
     )
 
 
