@@ -34,6 +34,11 @@ def test_the_form_of_the_answers_id_tells_estimates_from_counts() -> None:
     assert not made(report(sent=[sent(answer_id="")]))[0].exact
 
 
+def test_a_call_whose_answer_is_here_may_have_its_row_however_slowly_the_client_reads() -> None:
+    assert made(report(), ended=None)[0].running
+    assert not made(report(sent=[sent(ended_at=NOW + 1)]), ended=None)[0].running
+
+
 def test_times_are_poes() -> None:
     (claim,) = made(report(), offset_s=3.5)
     assert (claim.sent, claim.latest) == (NOW + 3.5, NOW + 4.0)

@@ -84,7 +84,15 @@ def test_unknown_lines_and_spellings_do_no_harm(odd: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "time", [1776123189878077, 1776123189878.077, 1776123189.878077, "2026-04-13T23:33:09.878077Z"]
+    "time",
+    [
+        1776123189878077,
+        1776123189878.077,
+        1776123189.878077,
+        1776123189878077000,
+        "1776123189878077",
+        "2026-04-13T23:33:09.878077Z",
+    ],
 )
 def test_times_in_other_units_are_understood(time: object) -> None:
     assert read(creation_time=time).created == pytest.approx(1776123189.878, abs=0.01)
@@ -113,6 +121,16 @@ _JSON = st.recursive(
 @given(st.lists(_JSON, max_size=4))
 def test_whatever_poe_says_is_no_crash(data: list[Any]) -> None:
     read_rows(data)
+
+
+@pytest.mark.parametrize("lie", [-7, -0.6, 5e19, 10**30, "-3", float("inf"), True])
+def test_points_that_nobody_can_have_paid_are_not_told(lie: object) -> None:
+    assert read(cost_points=lie).points is None
+
+
+def test_a_count_of_thousands_of_digits_is_no_count() -> None:
+    row = read(cost_breakdown_in_points={"Input": f"1 point ({'9' * 5000} tokens)", "Output": "1 point (4 tokens)"})
+    assert (row.points, row.tokens_in, row.tokens_out) == (239, None, 4)
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
@@ -154,6 +172,20 @@ def test_pages_are_read_to_the_end() -> None:
     account = Account(250)
     assert account.read() == [f"q{n}" for n in range(250)]
     assert len(account.asked) == 3
+
+
+def test_a_full_page_goes_on_where_poe_does_not_say_whether_there_is_more() -> None:
+    def silent(request: httpx.Request) -> httpx.Response:
+        said = account._honest(request).json()
+        return httpx.Response(200, json={"data": said["data"]})
+
+    account = Account(150, silent)
+    assert len(account.read()) == 150
+
+
+def test_half_an_emoji_in_one_row_takes_no_other_away() -> None:
+    data = b'{"data": [' + orjson.dumps(GPT) + b', {"bot_name": "\xff\xfe"}]}'
+    assert Account(1, lambda _: httpx.Response(200, content=data)).read() == [GPT["query_id"]]
 
 
 def test_pages_are_read_no_further_than_needed() -> None:
