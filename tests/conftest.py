@@ -88,6 +88,7 @@ def redis(tmp_path: Path) -> Iterator[services.RedisServer]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly which servers were missing, so that nobody takes a skipped test for one that passed."""
-    for service, cure in services.missing.items():
-        terminalreporter.write_line(f"SKIPPED: tests that need a real {service}: {cure}", red=True, bold=True)
+    """Say loudly what was skipped and why, so that nobody takes a skipped test for one that passed."""
+    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
+    for reason in sorted(reasons):
+        terminalreporter.write_line(f"SKIPPED: {reason.removeprefix('Skipped: ')}", red=True, bold=True)

@@ -18,8 +18,6 @@ from tests.running import eventually
 
 MUST = "POE_PROXY_TESTS_MUST"
 _PLACES = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/bin"])
-missing: dict[str, str] = {}
-"""Services that tests asked for in vain, each with its cure; the end of the run tells them."""
 
 
 def program(service: str, name: str, package: str) -> str:
@@ -27,10 +25,10 @@ def program(service: str, name: str, package: str) -> str:
     found = shutil.which(name, path=_PLACES)
     if found is not None:
         return found
-    missing[service] = f"{name} was not found (apt-get install {package})"
+    missing = f"{name} was not found (apt-get install {package})"
     if service in os.environ.get(MUST, "").split(","):
-        pytest.fail(f"{MUST} names {service}, but {missing[service]}")
-    pytest.skip(missing[service])
+        pytest.fail(f"{MUST} names {service}, but {missing}")
+    pytest.skip(f"tests that need a real {service}: {missing}")
 
 
 def free_port() -> int:

@@ -77,7 +77,11 @@ class TestTheRankFile:
         monkeypatch.setattr(tokens, "_built", [])
         return path
 
-    @pytest.mark.parametrize("content", [None, b"", b"no gzip", gzip.compress(b"aGVsbG8= 0\n"), b"\x1f\x8b\x08\x00cut"])
+    @pytest.mark.parametrize(
+        "content",
+        [None, b"", b"no gzip", gzip.compress(b"aGVsbG8= 0\n"), b"\x1f\x8b\x08\x00cut"],
+        ids=["missing", "empty", "plain", "other", "cut"],
+    )
     def test_is_checked_and_without_it_tokens_are_estimated(self, ranks: Path, content: bytes | None) -> None:
         if content is not None:
             ranks.write_bytes(content)
