@@ -61,8 +61,7 @@ async def call(
         sent.date, sent.poe_id = answered.headers.get("date", ""), answered.headers.get("x-request-id", "")
         if not 200 <= answered.status < 300:
             raise await _error(poe, endpoint, answered)
-        if not await _in_time(answered.is_stream(), patience):
-            whole = await _in_time(answered.whole(), patience)
+        if (whole := await _in_time(_whole(answered), patience)) is not None:
             sent.ended_at = wall()
             yield endpoint.read(_json(whole))
             return
@@ -92,6 +91,11 @@ async def _error(poe: PoeClient, endpoint: Endpoint, answered: Answered) -> Prox
         return Misdirected(f"Poe answered {answered.status}, which is no answer to a chat; check POE_BASE_URL.")
     headers = {name.lower(): value for name, value in answered.headers.items()}
     return endpoint.read_error(answered.status, headers, poe.masked(await answered.whole()))
+
+
+async def _whole(answered: Answered) -> bytes | None:
+    """The whole answer, None where it is a stream."""
+    return None if await answered.is_stream() else await answered.whole()
 
 
 async def _in_time(answer: Awaitable[T], patience: Patience) -> T:
