@@ -5,7 +5,7 @@ of use.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -80,11 +80,17 @@ CHAT = Endpoint(
 )
 
 
+_CHAT_FOR_OTHERS = replace(
+    CHAT, reader=partial(chat_stream.Reader, keep_frames=False), read=partial(chat_answer.read, keep=False)
+)
+
+
 def endpoint(way: Way, request: Request, card: ModelCard, *, caches: bool) -> Endpoint:
     """Where ``request`` goes; ``caches``: marks for Poe's prompt cache are set for callers who cannot."""
+    is_anthropics = request.dialect == anthropic_messages.DIALECT
     if way == "chat":
-        return CHAT
-    if request.dialect == anthropic_messages.DIALECT:
+        return _CHAT_FOR_OTHERS if is_anthropics else CHAT
+    if is_anthropics:
         return _messages(partial(_as_it_is, version=request.version or _VERSION), is_native=True)
     return _messages(partial(_translated, card=card, caches=caches), is_native=False)
 

@@ -26,7 +26,6 @@ from poe_proxy.policy import attempts, parameters, structured, ways
 from poe_proxy.policy.attempts import Attempt, Means, Plan, Shorten
 from poe_proxy.policy.media import MediaOnce
 from poe_proxy.policy.thinking import ThinkingOut
-from poe_proxy.policy.translated import Translated
 from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 
 _BUDGET_OF_MESSAGES_S = 5.0
@@ -90,7 +89,7 @@ class Exchange:
         fit = fitting.fitted(request, card, self.means.memory, way, stream=stream and not card.is_media)
         stages: list[Stage] = [clipping]
         if not is_native:
-            stages = [*_stages(fit.request, card, is_foreign=request.dialect != goal.dialect), clipping]
+            stages = [*_stages(fit.request, card), clipping]
         means = self._means(request)
         plan = attempts.plan(await clipping.fit(fit.body), means, goal.manner)
         deadline = means.clock() + means.budget_s
@@ -156,9 +155,8 @@ async def _next(plan: Plan, error: ProxyError | None, clipping: Clipping) -> Att
     return step
 
 
-def _stages(request: Request, card: ModelCard, *, is_foreign: bool) -> list[Stage]:
-    stages: list[Stage] = [Translated()] if is_foreign else []
-    stages += [ThinkingOut(), MediaOnce(is_media=card.is_media)]
+def _stages(request: Request, card: ModelCard) -> list[Stage]:
+    stages: list[Stage] = [ThinkingOut(), MediaOnce(is_media=card.is_media)]
     if structured.wants_json(request.body):
         stages.append(structured.Unwrapper(request.body.get("response_format")))
     return stages

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from poe_proxy import sse
-from poe_proxy.canonical.errors import ProxyError, StreamBroken
 from poe_proxy.canonical.events import (
     Event,
     Failed,
@@ -30,56 +29,29 @@ from poe_proxy.wire.anthropic_messages.ids import message_id
 from poe_proxy.wire.anthropic_messages.message import MessageReader
 from poe_proxy.wire.anthropic_messages.reasons import stop_reason, written_usage
 from poe_proxy.wire.lenient import decoded
+from poe_proxy.wire.stream_reader import StreamReader
 from poe_proxy.wire.usage import with_cost
 
 
-class Reader:
+class Reader(StreamReader):
     """Reads one stream; with ``keep_frames`` for a client that speaks messages too. ``done`` is set by the end of the
     message or a failure: nothing after it counts."""
 
     def __init__(self, keep_frames: bool) -> None:
-        self._frames = sse.Decoder()
+        super().__init__()
         self._message = MessageReader(keep=keep_frames)
-        self._failed = False
-        self.done = False
-        self.garbled = 0
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Return the events that ``data`` completes."""
-        if self.done:
-            return []
-        try:
-            frames = self._frames.feed(data)
-        except sse.FrameTooLarge as error:
-            return self._fail(StreamBroken(f"Poe sent {error}; the answer is not complete."))
-        return self._events(frames)
+    @property
+    def _started(self) -> bool:
+        return self._message.started
 
-    def close(self) -> list[Event]:
-        """The stream ended: return what its end means. An answer without a stop reason is never passed off as whole.
+    @property
+    def _finished(self) -> bool:
+        return self._message.finished
 
-        One end without a reason is whole all the same: the message's own end after tool calls that were all closed.
-        """
-        events = self._events(self._frames.close())
-        if self._message.finished or self._failed:
-            return events
-        if self.done and (unclosed := self._message.unclosed()) is not None:
-            return [*events, *unclosed]
-        return [*events, *self._fail(StreamBroken(self._how_it_broke()))]
-
-    def _how_it_broke(self) -> str:
-        if not self._message.started:
-            return "Poe ended the stream without an answer."
-        if self.done:
-            return "Poe ended the answer without saying that it is finished; it may not be complete."
-        return "Poe cut the stream in the middle of the answer."
-
-    def _events(self, frames: list[sse.Frame]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            if self.done:
-                break
-            events += self._read(frame)
-        return events
+    def _unclosed(self) -> list[Event] | None:
+        """The message's own end after tool calls that were all closed."""
+        return self._message.unclosed()
 
     def _read(self, frame: sse.Frame) -> list[Event]:
         body = _decoded(frame)
@@ -91,10 +63,6 @@ class Reader:
             return []
         self.done = body.get("type") == "message_stop"
         return events
-
-    def _fail(self, error: ProxyError) -> list[Event]:
-        self.done = self._failed = True
-        return [Failed(error)]
 
 
 def _decoded(frame: sse.Frame) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from poe_proxy import sse
-from poe_proxy.canonical.errors import ProxyError, StreamBroken
 from poe_proxy.canonical.events import (
     Event,
     Failed,
@@ -31,66 +30,38 @@ from poe_proxy.wire.openai_chat.chunk import ChunkReader
 from poe_proxy.wire.openai_chat.frames import the_choice
 from poe_proxy.wire.openai_chat.reasons import is_finish, written_usage
 from poe_proxy.wire.openai_chat.thoughts import Halves
+from poe_proxy.wire.stream_reader import StreamReader
 from poe_proxy.wire.usage import with_cost
 
 DONE = b"[DONE]"
 _Framed = Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Finished | Used | Opaque
 
 
-class Reader:
+class Reader(StreamReader):
     """Reads one stream; without ``keep_frames`` for a client of another dialect. ``done`` is set by ``[DONE]`` or a
     failure: nothing after it counts."""
 
     def __init__(self, keep_frames: bool = True) -> None:
-        self._frames = sse.Decoder()
+        super().__init__()
         self._chunks = ChunkReader(keep=keep_frames)
         self._halves = Halves()
-        self._failed = False
-        self.done = False
-        self.garbled = 0
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Return the events that ``data`` completes."""
-        if self.done:
-            return []
-        try:
-            frames = self._frames.feed(data)
-        except sse.FrameTooLarge as error:
-            return self._fail(StreamBroken(f"Poe sent {error}; the answer is not complete."))
-        return self._events(frames)
+    @property
+    def _started(self) -> bool:
+        return self._chunks.id is not None
 
-    def close(self) -> list[Event]:
-        """The stream ended: return what its end means. An answer without a finish is never passed off as whole.
+    @property
+    def _finished(self) -> bool:
+        return self._chunks.finished
 
-        One end without a finish is whole all the same: ``[DONE]`` after tool calls with complete arguments, or with
-        none, which Poe was seen to leave open for Google's models.
-        """
-        events = self._events(self._frames.close())
-        if self._chunks.finished or self._failed:
-            return events
-        if self.done and self._chunks.calls.all_whole:
-            return [*events, *self._chunks.unclosed()]
-        return [*events, *self._fail(StreamBroken(self._how_it_broke()))]
-
-    def _how_it_broke(self) -> str:
-        if self._chunks.id is None:
-            return "Poe ended the stream without an answer."
-        if self.done:
-            return "Poe ended the answer without saying that it is finished; it may not be complete."
-        return "Poe cut the stream in the middle of the answer."
-
-    def _events(self, frames: list[sse.Frame]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            if self.done:
-                break
-            if frame.data == DONE:
-                self.done = True
-            else:
-                events += self._read(frame)
-        return events
+    def _unclosed(self) -> list[Event] | None:
+        """``[DONE]`` after tool calls with complete arguments, or with none: Poe was seen to leave Google's open."""
+        return self._chunks.unclosed() if self._chunks.calls.all_whole else None
 
     def _read(self, frame: sse.Frame) -> list[Event]:
+        if frame.data == DONE:
+            self.done = True
+            return []
         try:
             chunk = orjson.loads(frame.data) if not self._halves.held else self._odd(frame.data)
         except orjson.JSONDecodeError:
@@ -117,10 +88,6 @@ class Reader:
             return mended(chunk)
         except ValueError:
             return data.decode("utf-8", "replace")
-
-    def _fail(self, error: ProxyError) -> list[Event]:
-        self.done = self._failed = True
-        return [Failed(error)]
 
 
 class Writer:
