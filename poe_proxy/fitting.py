@@ -56,9 +56,11 @@ def _as_chat(request: Request, card: ModelCard) -> tuple[Request, list[str]]:
 
 def _native(request: Request, card: ModelCard, memory: Memory, *, stream: bool) -> tuple[Json, list[str]]:
     body = {**messages_request.native(request, card), "stream": stream}
-    known = memory.recall(f"{card.poe_name}{NATIVE.apart}")
-    fit = native.without(body, known)
-    return fit, [f"dropped {name}" for name in known if native.without(body, [name]) != body]
+    changes = []
+    for name in memory.recall(f"{card.poe_name}{NATIVE.apart}"):
+        before, body = body, native.without(body, [name])
+        changes += [f"dropped {name}"] if body != before else []
+    return body, changes
 
 
 def _chat(request: Request, card: ModelCard, memory: Memory, *, stream: bool) -> tuple[Json, list[str]]:

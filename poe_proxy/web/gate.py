@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -126,9 +127,10 @@ class Door:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         report: Report = scope["state"]["report"]
         report.address = self._callers.address(scope)
-        refusal = self._refusal(scope, headers)
+        holder = self._visitors.holder(headers)
+        refusal = self._refusal(scope, headers, holder)
         if refusal is None and self._inbound is not None and report.route in MODEL_ROUTES and scope["method"] == "POST":
-            standing = await self._inbound.admit(self._counted(report, headers))
+            standing = await self._inbound.admit(_counted(report, holder))
             send = _with_headers(send, _limit_headers(standing))
             refusal = None if standing.granted else _too_many(standing)
         if refusal is not None:
@@ -136,32 +138,44 @@ class Door:
         else:
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
+    def _refusal(self, scope: Any, headers: dict[str, str], holder: "Holder | None") -> ProxyError | None:
         if self._closing.begun:
             return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
-        refusal = self._visitors.refusal(scope, headers)
+        refusal = self._visitors.refusal(scope, headers, holder)
         if refusal is None:
             report = scope["state"]["report"]
-            report.caller, report.session = self._visitors.name(headers), _session(headers)
+            report.caller, report.session = holder.shown if holder else "", _session(headers)
             report.agent = headers.get(_AGENT_HEADER, "")
         return refusal
 
-    def _counted(self, report: Report, headers: dict[str, str]) -> list[Caller]:
-        address = ("address", household(report.address))
-        key = self._visitors.key(headers)
-        return [address] if key is None else [address, ("key", key)]
+
+def _counted(report: Report, holder: "Holder | None") -> list[Caller]:
+    address = ("address", household(report.address))
+    return [address] if holder is None else [address, ("key", holder.name)]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A caller with one of our keys: ``shown`` is the key's place in PROXY_API_KEY, ``name`` what limits count by.
+
+    Neither tells anything of the key.
+    """
+
+    shown: str
+    name: str
 
 
 class Visitors:
     """Who may come in: hosts and origins that no foreign web page can have, and callers with a key."""
 
     def __init__(self, settings: Settings) -> None:
-        self._keys = {key.encode(): name_of(key) for key in settings.proxy_api_key}
+        keys = enumerate(settings.proxy_api_key, 1)
+        self._keys = {key.encode(): Holder(f"key {place}", name_of(key)) for place, key in keys}
         self._published_on_loopback = settings.published_on_loopback
         self._hosts = {_CONTAINER_HOST, settings.host.lower(), *(host.lower() for host in settings.allowed_hosts)}
         self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
 
-    def refusal(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
+    def refusal(self, scope: Any, headers: dict[str, str], holder: Holder | None = None) -> ProxyError | None:
         """Why the request is turned away, None where it may go on."""
         if not self._keys and not self._is_local(scope):
             return Forbidden(
@@ -179,15 +193,7 @@ class Visitors:
             return Forbidden(
                 "Web pages of other origins may not use this proxy. Name the origin in CORS_ORIGINS to allow it."
             )
-        return self._without_key(scope, headers)
-
-    def name(self, headers: dict[str, str]) -> str:
-        """The name of the caller's key, which is no secret: its place in PROXY_API_KEY; empty without a right one."""
-        for given in filter(None, _keys_given(headers)):
-            for place, key in enumerate(self._keys, 1):
-                if hmac.compare_digest(given.encode("latin-1", "replace"), key):
-                    return f"key {place}"
-        return ""
+        return self._without_key(scope, headers) if holder is None else None
 
     def _is_local(self, scope: Any) -> bool:
         server = scope.get("server") or ("", None)
@@ -205,21 +211,19 @@ class Visitors:
     def _without_key(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
         if not self._keys or scope["path"] in OPEN_PATHS or scope["method"] == "HEAD":
             return None
-        if self.key(headers) is not None:
-            return None
         said = "The key is not one of this proxy's" if any(_keys_given(headers)) else "This proxy needs a key"
         return Unauthorized(f"{said}: send PROXY_API_KEY as `Authorization: Bearer …` or `x-api-key`.")
 
-    def key(self, headers: dict[str, str]) -> str | None:
-        """The name of the caller's key, which tells nothing of the key; None without one of ours."""
+    def holder(self, headers: dict[str, str]) -> Holder | None:
+        """Who comes with one of our keys; None without one."""
         if not self._keys:
             return None
-        return next((name for key in _keys_given(headers) if key and (name := self._name(key)) is not None), None)
+        return next((found for key in _keys_given(headers) if key and (found := self._known(key)) is not None), None)
 
-    def _name(self, given: str) -> str | None:
+    def _known(self, given: str) -> Holder | None:
         """Compared with every key, each in constant time, so that the time tells nothing of which came near."""
         sent = given.encode("latin-1", "replace")
-        matches = [name for key, name in self._keys.items() if hmac.compare_digest(sent, key)]
+        matches = [holder for key, holder in self._keys.items() if hmac.compare_digest(sent, key)]
         return matches[0] if matches else None
 
 
