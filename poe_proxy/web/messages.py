@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
@@ -30,7 +31,7 @@ class MessagesSpeech:
 
     def writer(self) -> Writer:
         """A stream's."""
-        return Writer(self.request.model, answer_id=self.answer_id, prompt_estimate=self._estimate())
+        return Writer(self.request.model, answer_id=self.answer_id, prompt_estimate=cache(self._estimate))
 
     def body(self, whole: Answer) -> Json:
         """A whole answer's."""

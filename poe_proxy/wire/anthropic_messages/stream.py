@@ -4,6 +4,7 @@ Where the client speaks messages too, every event of Poe's travels as it was and
 is translated, the writer makes a message of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -105,14 +106,14 @@ class _End:
 
 
 class Writer:
-    """Writes one stream to a client that asked for ``model``. ``prompt_estimate`` tokens are told until Poe's own count
-    is there. Events with frames are sent back as they were; an answer's events have either all frames or none.
+    """Writes one stream to a client that asked for ``model``. ``prompt_estimate`` says the tokens to tell until Poe's
+    own count is there; a relayed stream never asks. Events with frames are sent back as they were; an answer's events have either all frames or none.
 
     An answer without any content has no block: Claude Code then asks for a visible answer, once, where words of ours
     would end its work in the middle.
     """
 
-    def __init__(self, model: str, *, answer_id: str = "", prompt_estimate: int = 1) -> None:
+    def __init__(self, model: str, *, answer_id: str = "", prompt_estimate: Callable[[], int] = lambda: 1) -> None:
         self._model = model
         self._id = answer_id
         self._prompt_estimate = prompt_estimate
@@ -195,7 +196,7 @@ class Writer:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": {**written_usage(None, self._prompt_estimate), "output_tokens": 1},
+            "usage": {**written_usage(None, self._prompt_estimate()), "output_tokens": 1},
         }
 
     def _relay(self, frame: Json) -> bytes:
@@ -217,8 +218,9 @@ class Writer:
     def _message_delta(self) -> Json:
         used = self._end.used
         said = self._end.finished.frame if self._end.finished is not None else None
-        made = written_usage(used.usage if used is not None else None, self._prompt_estimate, said=self._said)
-        usage = as_object(said.get("usage")) or made if said is not None else made
+        usage = as_object(said.get("usage")) if said is not None else {}
+        if not usage:
+            usage = written_usage(used.usage if used is not None else None, self._prompt_estimate(), said=self._said)
         if used is not None and used.cost is not None:
             usage = with_cost(usage, used.cost)
         ended = {"stop_reason": self._stop_reason(), "stop_sequence": None}

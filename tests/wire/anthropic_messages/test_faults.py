@@ -155,7 +155,7 @@ class TestFault3Usage:
         }
 
     def test_the_start_tells_the_estimate(self) -> None:
-        events = told([Started("1", 0, "m"), Text("Hi"), Finished("stop")], prompt_estimate=1234)
+        events = told([Started("1", 0, "m"), Text("Hi"), Finished("stop")], prompt_estimate=lambda: 1234)
         assert events[0]["message"]["usage"]["input_tokens"] == 1234
         assert events[-2]["usage"]["input_tokens"] == 1234, "and the end too where Poe told nothing"
 
