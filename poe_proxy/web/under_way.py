@@ -70,6 +70,7 @@ class UnderWay(Response):
                 await self._stream(scope, receive, send)
             else:
                 await self._whole(scope, receive, send)
+            self._teach()
         finally:
             self._house.costs.abandoned(self._report, self._card)
 
@@ -101,10 +102,13 @@ class UnderWay(Response):
         """What the answer cost; at the proxy's own end nothing is waited for."""
         report, is_slow = self._report, self._report.way == "messages"  # those rows are final after 5 to 13 s
         waits = wait and not is_slow and not self._house.closing.begun
-        cost = await self._house.costs.of(report, self._card, wait=waits)
-        if is_slow and self._request.dialect == MESSAGES and report.usage is not None:
+        return await self._house.costs.of(report, self._card, wait=waits)
+
+    def _teach(self) -> None:
+        """What Poe counted corrects our own counting, for whole answers to what was passed on uncounted."""
+        report, is_native = self._report, self._report.way == "messages" and self._request.dialect == MESSAGES
+        if is_native and report.cost is not None and report.usage is not None:
             self._house.lessons.take(self._request.body, self._card, report.usage)
-        return cost
 
     async def _stream(self, scope: Any, receive: Receive, send: Send) -> None:
         outlet = Outlet(send, self._house.settings.first_event_s, lambda: poe_headers(self._report))

@@ -107,7 +107,8 @@ class _End:
 
 class Writer:
     """Writes one stream to a client that asked for ``model``. ``prompt_estimate`` says the tokens to tell until Poe's
-    own count is there; a relayed stream never asks. Events with frames are sent back as they were; an answer's events have either all frames or none.
+    own count is there; a relayed stream never asks. Events with frames are sent back as they were; an answer's events
+    have either all frames or none.
 
     An answer without any content has no block: Claude Code then asks for a visible answer, once, where words of ours
     would end its work in the middle.
