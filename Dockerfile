@@ -6,12 +6,12 @@ WORKDIR /app
 # The image's own pip installs into it, so that it needs none. Wheels only: a slim image has no compiler.
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.txt ./
-RUN pip --python /opt/venv install --no-cache-dir --disable-pip-version-check --only-binary=:all: -r requirements.txt
+RUN pip --python /opt/venv install --no-cache-dir --disable-pip-version-check --only-binary=:all: --require-hashes -r requirements.txt
 
 
 FROM packages AS tests
 COPY requirements-dev.txt ./
-RUN pip --python /opt/venv install --no-cache-dir --disable-pip-version-check --only-binary=:all: -r requirements-dev.txt
+RUN pip --python /opt/venv install --no-cache-dir --disable-pip-version-check --only-binary=:all: --require-hashes -r requirements-dev.txt
 RUN useradd --uid 1000 --create-home poe && chown poe /app
 COPY --chown=poe:poe . ./
 USER 1000

@@ -78,12 +78,18 @@ def normal(name: str) -> str:
 
 
 def pins(file: str) -> list[str]:
-    lines = (ROOT / file).read_text().splitlines()
-    return [line for line in lines if line and not line.startswith(("#", "-r "))]
+    """One line for each package, as ``name==version ; marker --hash=… --hash=…``."""
+    lines = (ROOT / file).read_text().replace("\\\n", "").splitlines()
+    return [" ".join(line.split()) for line in lines if line and not line.lstrip().startswith(("#", "-r "))]
 
 
 def pinned(*files: str) -> set[str]:
     return {normal(pin.partition("==")[0]) for file in files for pin in pins(file)}
+
+
+def chosen(file: str) -> set[str]:
+    lines = (ROOT / file).read_text().splitlines()
+    return {normal(re.split(r"[\[~=<>; ]", line)[0]) for line in lines if line and not line.startswith(("#", "-r "))}
 
 
 def imported(*places: str) -> set[str]:
@@ -105,8 +111,30 @@ def imports(source: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
-def test_everything_is_pinned_exactly(file: str) -> None:
-    assert [pin for pin in pins(file) if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", pin)] == []
+def test_everything_is_pinned_exactly_with_the_hashes_of_its_files(file: str) -> None:
+    pin = re.compile(r"[a-z0-9._-]+==[0-9][A-Za-z0-9.]*( ; [^#]+?)?( --hash=sha256:[0-9a-f]{64})+")
+    assert [line for line in pins(file) if not pin.fullmatch(line)] == []
+
+
+def test_what_was_chosen_is_what_is_pinned() -> None:
+    assert chosen("requirements.in") <= pinned("requirements.txt")
+    assert chosen("requirements-dev.in") <= pinned("requirements-dev.txt")
+
+
+@pytest.mark.parametrize("file", ["requirements.in", "requirements.txt", "requirements-dev.in", "requirements-dev.txt"])
+def test_where_packages_come_from_is_not_decided_by_a_file_of_pins(file: str) -> None:
+    assert not re.search(r"://|--(index|extra|find|trusted)", (ROOT / file).read_text())
+
+
+def test_what_is_installed_must_have_a_known_hash() -> None:
+    installing = [
+        line
+        for file in ("Dockerfile", "scripts/environment")
+        for line in (ROOT / file).read_text().splitlines()
+        if " install " in line and "requirement" in line
+    ]
+    assert len(installing) == 3
+    assert [line for line in installing if "--require-hashes" not in line] == []
 
 
 def test_the_development_packages_come_on_top_of_the_others() -> None:
@@ -137,9 +165,13 @@ def test_the_licence_is_the_affero_gpl() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == "AGPL-3.0-or-later"
 
 
-@pytest.mark.parametrize("script", ["scripts/run", "scripts/test", "scripts/check", "scripts/test-install", ".ci/run"])
+@pytest.mark.parametrize("script", ["run", "test", "check", "test-install", "pin", "audit"])
 def test_scripts_can_be_started(script: str) -> None:
-    assert os.access(ROOT / script, os.X_OK)
+    assert os.access(ROOT / "scripts" / script, os.X_OK)
+
+
+def test_ci_can_be_started() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
 def test_ci_runs_the_checks_the_tests_and_a_clean_installation() -> None:
