@@ -60,15 +60,15 @@ async def call(
         sent.answered_at, sent.status = wall(), answered.status
         sent.date, sent.poe_id = answered.headers.get("date", ""), answered.headers.get("x-request-id", "")
         if not 200 <= answered.status < 300:
-            raise await _error(poe, endpoint, answered)
+            raise poe.mask.error(await _error(endpoint, answered))
         if (whole := await _in_time(_whole(answered), patience)) is not None:
             sent.ended_at = wall()
-            yield endpoint.read(_json(whole))
+            yield poe.mask.events(endpoint.read(_json(whole)))
             return
         reader, last = endpoint.reader(), clock()
         pieces = answered.pieces()
         async for piece in pieces:
-            if events := reader.feed(piece):
+            if events := poe.mask.events(reader.feed(piece)):
                 last = clock()
                 yield events
             elif clock() - last > patience.unheard_s:
@@ -77,7 +77,7 @@ async def call(
                 await _drain(pieces)
                 break
         sent.ended_at = wall()
-        yield reader.close()
+        yield poe.mask.events(reader.close())
         if reader.garbled:
             report.notes.append(f"{reader.garbled} frames of Poe's were no JSON")
 
@@ -86,11 +86,11 @@ def _passed(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower().startswith(endpoint.passed)}
 
 
-async def _error(poe: PoeClient, endpoint: Endpoint, answered: Answered) -> ProxyError:
+async def _error(endpoint: Endpoint, answered: Answered) -> ProxyError:
     if not 400 <= answered.status < 600:
         return Misdirected(f"Poe answered {answered.status}, which is no answer to a chat; check POE_BASE_URL.")
     headers = {name.lower(): value for name, value in answered.headers.items()}
-    return endpoint.read_error(answered.status, headers, poe.masked(await answered.whole()))
+    return endpoint.read_error(answered.status, headers, await answered.whole())
 
 
 async def _whole(answered: Answered) -> bytes | None:

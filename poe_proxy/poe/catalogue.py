@@ -133,7 +133,8 @@ def _mapping(value: object) -> _Row:
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    """Names go to terminals as well, and control characters are in none."""
+    return value.strip() if isinstance(value, str) and value.strip().isprintable() else ""
 
 
 def _texts(value: object) -> tuple[str, ...]:

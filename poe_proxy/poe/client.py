@@ -7,10 +7,12 @@ import httpx
 
 from poe_proxy import __version__, sse
 from poe_proxy.poe.faults import KNOWN, link_error
+from poe_proxy.poe.masking import Mask
 from poe_proxy.poe.transport import FRESH
 
 _CONNECT_S = 10.0
 _MAX_ANSWER = 256 * 1024 * 1024
+_MAX_BEGINNING = 64 * 1024  # of blanks, before it is clear whether events or a whole answer come
 _AGENT = f"poe-proxy/{__version__}"
 
 
@@ -30,7 +32,7 @@ class Answered:
         while found is None:
             piece = await anext(self._pieces, b"")
             self._head += piece
-            found = sse.begins(self._head) if piece else False
+            found = sse.begins(self._head) if piece and len(self._head) < _MAX_BEGINNING else False
         return found or (self._is_labelled_stream and not self._head.lstrip().startswith((b"{", b"[")))
 
     @property
@@ -95,7 +97,7 @@ class PoeClient:
     def __init__(self, base_url: str, key: str, transport: httpx.AsyncBaseTransport) -> None:
         self._base_url = base_url
         self._urls: dict[str, httpx.URL] = {}  # parsed once, since that takes its time
-        self._key = key.encode()
+        self.mask = Mask(key)
         self._transport = transport
         self._headers = {
             "authorization": f"Bearer {key}",
@@ -116,10 +118,6 @@ class PoeClient:
         with_ours = {**(headers or {}), **self._headers, "content-type": "application/json"}
         async with self._call("POST", url, with_ours, body, idle_s, fresh=fresh) as answered:
             yield answered
-
-    def masked(self, body: bytes) -> bytes:
-        """``body`` without our key, which an error about it may quote."""
-        return body.replace(self._key, b"***") if self._key else body
 
     async def get(self, path: str, *, timeout_s: float) -> tuple[int, httpx.Headers, bytes]:
         """A small whole answer (``/v1/models``, ``/usage/…``): status, headers, body. Raises LinkError."""

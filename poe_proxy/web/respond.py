@@ -62,7 +62,8 @@ def poe_headers(report: Report) -> dict[str, str]:
         headers["x-poe-changes"] = header_safe("; ".join(report.changes))
     if report.clipped is not None:
         headers["x-poe-clipped"] = "{}/{}".format(*report.clipped)
-    return headers | report.passed | _cost_headers(report.cost)
+    passed = {name: header_safe(value) for name, value in report.passed.items()}
+    return headers | passed | _cost_headers(report.cost)
 
 
 def _cost_headers(cost: Cost | None) -> dict[str, str]:
@@ -73,5 +74,5 @@ def _cost_headers(cost: Cost | None) -> dict[str, str]:
 
 
 def header_safe(text: str) -> str:
-    """``text`` with nothing in it that a header cannot carry: names in it may come from a client."""
+    """``text`` with nothing in it that a header cannot carry: what is in it may come from a client or from Poe."""
     return "".join(c if " " <= c <= "~" else "?" for c in text)[:_MAX_HEADER]

@@ -103,13 +103,6 @@ def test_how_an_answer_begins_tells_whether_it_is_a_stream(
     assert asyncio.run(run()) == (is_stream, b"".join(pieces))
 
 
-def test_our_key_is_masked_in_what_poe_says_of_it() -> None:
-    async def work(poe: PoeClient) -> bytes:
-        return poe.masked(b"Incorrect key the-key.")
-
-    assert with_client(work) == b"Incorrect key ***."
-
-
 def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> None:
     async def work(poe: PoeClient) -> None:
         await poe.get("/v1/models", timeout_s=1)
