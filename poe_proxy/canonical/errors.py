@@ -37,9 +37,12 @@ ProxyError
 └── Internal                  500
 """
 
+import re
 from typing import ClassVar
 
 from poe_proxy.canonical.json import Json
+
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class ProxyError(Exception):
@@ -70,6 +73,12 @@ class ProxyError(Exception):
         self.retry_after = retry_after
         self.detail = detail
         self.details = details
+
+    @property
+    def gist(self) -> str:
+        """Kind, status and code, for log and ledger. A code that is no name is Poe's prose: it may quote a message."""
+        code = self.code if self.code and _NAME.fullmatch(self.code) else ""
+        return f"{type(self).__name__} {self.status} {code}".rstrip()
 
 
 class CallerError(ProxyError):

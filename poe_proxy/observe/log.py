@@ -3,6 +3,8 @@
 import logging
 import sys
 import traceback
+from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any, TextIO
 
 import orjson
@@ -26,13 +28,16 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _printable,
             _renderer(form, stream),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(stream=stream, level=max(_LEVELS[level], logging.WARNING), format="%(name)s: %(message)s")
+    others = logging.StreamHandler(stream)
+    others.setFormatter(_Wordless("%(name)s: %(message)s"))
+    logging.basicConfig(handlers=[others], level=max(_LEVELS[level], logging.WARNING))
     # aiohttp and uvicorn write exceptions with their values, which may hold what a client said
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
@@ -43,6 +48,30 @@ def _renderer(form: str, stream: TextIO) -> Any:
             serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
         )
     return structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, pad_level=False)
+
+
+class _Wordless(logging.Formatter):
+    """For what libraries write: of an exception its kind and where it was raised, but not its words."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # as logging has it
+        kind, _, trace = ei
+        return " < ".join([kind.__name__ if kind else "no exception", *reversed(_where(trace))])
+
+
+def _printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names that callers and Poe made up cannot steer a terminal, begin a line or turn its direction."""
+    for name, said in event.items():
+        if isinstance(said, str):
+            event[name] = _escaped(said)
+        elif isinstance(said, list):
+            event[name] = [_escaped(each) if isinstance(each, str) else each for each in said]
+    return event
+
+
+def _escaped(said: str) -> str:
+    if said.isprintable():
+        return said
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in said)
 
 
 def write(report: Report) -> None:
@@ -85,10 +114,8 @@ def facts(report: Report) -> dict[str, Any]:
 
 def crash(error: BaseException, request_id: str) -> None:
     """A fault of our own: where it happened and its kind, but not its words, which may quote what a client sent."""
-    frames = traceback.extract_tb(error.__traceback__)
-    log.error(
-        "internal error",
-        request_id=request_id,
-        kind=type(error).__name__,
-        where=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
-    )
+    log.error("internal error", request_id=request_id, kind=type(error).__name__, where=_where(error.__traceback__))
+
+
+def _where(trace: TracebackType | None) -> list[str]:
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)[-8:]]

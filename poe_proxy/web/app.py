@@ -157,7 +157,7 @@ class _PlainRoute(APIRoute):
 async def _proxy_error(request: WebRequest, error: Exception) -> Response:
     assert isinstance(error, ProxyError)
     report = report_of(request)
-    report.outcome, report.error = "error", f"{type(error).__name__} {error.status} {error.code or ''}".rstrip()
+    report.outcome, report.error = "error", error.gist
     return error_response(error, dialect=spoken(request.scope))
 
 

@@ -22,7 +22,7 @@ from poe_proxy.policy.footer import FooterStage
 from poe_proxy.web.house import House
 from poe_proxy.web.lifeline import Lifeline, Receive
 from poe_proxy.web.outlet import Outlet, Send
-from poe_proxy.web.respond import error_response, header_safe, json_response, poe_headers
+from poe_proxy.web.respond import error_response, json_response, poe_headers
 from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 
 _SHUTDOWN = "The proxy is shutting down and could not finish this answer; try again in a moment."
@@ -174,4 +174,4 @@ class UnderWay(Response):
     def _note(self, error: ProxyError, outcome: str) -> None:
         if self._report.outcome == "ok":
             self._report.outcome = outcome
-        self._report.error = header_safe(f"{type(error).__name__} {error.status} {error.code or ''}".rstrip())
+        self._report.error = error.gist
