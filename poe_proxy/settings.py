@@ -1,5 +1,6 @@
 """The settings, from the environment and ``.env``, read once and frozen. It reads no other file and starts nothing."""
 
+import contextlib
 import difflib
 import ipaddress
 import os
@@ -359,6 +360,15 @@ def suspicions(environment: Mapping[str, str] | None = None, env_file: Path | No
         for name in said
         if name not in known and (close := _close_to(name, known))
     ]
+
+
+def open_to_others(env_file: Path | None = None) -> str | None:
+    """That other users of this machine can read ``.env``, keys and all, with the cure; None if they cannot."""
+    path = env_file or _here_or_at_home(".env")
+    with contextlib.suppress(OSError):
+        if os.name == "posix" and path.stat().st_mode & 0o044 and _from_file(path):
+            return f"{path} can be read by other users of this machine: chmod 600 {path}"
+    return None
 
 
 def _close_to(name: str, known: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from poe_proxy.files.models_file import ModelsFileError
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.transport import SharedTransport
 from poe_proxy.poe.usage_api import KeyCheck, check_key
-from poe_proxy.settings import Settings, SettingsError, load_settings, suspicions
+from poe_proxy.settings import Settings, SettingsError, load_settings, open_to_others, suspicions
 from poe_proxy.upkeep import Upkeep
 from poe_proxy.web.house import way_to
 
@@ -22,7 +22,7 @@ def check() -> int:
         settings = load_settings()
     except SettingsError as error:
         return _faults(console, error.faults)
-    for suspicion in suspicions():
+    for suspicion in filter(None, (*suspicions(), open_to_others())):
         console.print(f"[yellow]?[/] {escape(suspicion)}")
     faults = [NO_KEY] if not settings.poe_api_key else []
     faults += [exposure] if (exposure := settings.exposure()) else []

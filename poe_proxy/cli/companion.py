@@ -55,9 +55,9 @@ def companion(address: Address, folder: Path) -> Iterator[str]:
 
     Gives what should be told of it, if anything. Raises NoProxyError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = _Files(folder, address)
-    with files.users.open("a") as users:
+    with open(files.users, "a", opener=_private) as users:
         try:
             with _one_at_a_time(files.door):
                 fcntl.flock(users, fcntl.LOCK_SH)
@@ -72,7 +72,7 @@ def companion(address: Address, folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _one_at_a_time(door: Path) -> Iterator[None]:
-    with door.open("a") as lock:
+    with open(door, "a", opener=_private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -93,7 +93,7 @@ def _is_ours(address: Address) -> bool:
 
 
 def _start(address: Address, files: _Files) -> None:
-    with files.started.open("a+") as started:
+    with open(files.started, "a+", opener=_private) as started:
         if _is_locked(started):
             started.seek(0)
             raise NoProxyError(f"the proxy that was started earlier does not answer: end process {started.read()}")
@@ -106,7 +106,7 @@ def _start(address: Address, files: _Files) -> None:
 
 def _launched(log: Path, holding: IO[str]) -> "subprocess.Popen[bytes]":
     """A proxy in the background, which holds the lock on ``holding`` from now on; the log is of this start alone."""
-    with log.open("wb") as output:
+    with open(log, "wb", opener=_private) as output:
         return subprocess.Popen(
             [sys.executable, str(HOME / "proxy.py"), "serve"],
             cwd=HOME,
@@ -156,6 +156,13 @@ def _stop(pid_file: Path) -> None:
             deadline = time.monotonic() + _STOP_S
             while _is_locked(started) and time.monotonic() < deadline:
                 time.sleep(_LOOK_AGAIN_S)
+
+
+def _private(path: str, flags: int) -> int:
+    """Opened for us alone: whoever can read a file can lock it, and so pass for the process whose id is in it."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)  # one that an earlier version made could be read by all
+    return descriptor
 
 
 def _is_locked(file: IO[str]) -> bool:

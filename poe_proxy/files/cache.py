@@ -57,7 +57,7 @@ def save_catalogue(data_dir: Path, body: object, now: float) -> str:
     path = data_dir / _FILE
     try:
         content = orjson.dumps({"fetched_at": now, "body": body})
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path, content)
     except OSError as error:
         return f"{path} cannot be written ({error.strerror}); make DATA_DIR writable to start with the newest catalogue"

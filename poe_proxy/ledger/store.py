@@ -160,7 +160,7 @@ class Store:
                 self._url, pool_size=4, pool_pre_ping=True, connect_args={"timeout": 10, "command_timeout": 10}
             )
         with suppress(OSError):  # what is wrong with the folder is told better by the database
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_async_engine(
             self._url, isolation_level="AUTOCOMMIT", connect_args={"timeout": _LOCK_TIMEOUT_S}, pool_size=4
