@@ -1,11 +1,13 @@
 """What the proxy says of itself: ``/``, ``/health``, ``/ready`` and ``/metrics``."""
 
+from typing import Any
+
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
 
 from poe_proxy import __version__
 from poe_proxy.observe.metrics import CONTENT_TYPE
-from poe_proxy.web.house import House
+from poe_proxy.web.house import House, report_of
 from poe_proxy.web.respond import json_response
 
 
@@ -39,18 +41,16 @@ async def health(_: WebRequest) -> Response:
 
 
 async def ready(request: WebRequest) -> Response:
-    """200 when the key is valid and a catalogue is loaded, else 503; either way in words."""
+    """200 when the key is valid and a catalogue is loaded, else 503; either way in words.
+
+    Where there are keys, who comes without one learns no more than whether it is ready, and which half is missing.
+    """
     house = House.of(request)
     state = house.upkeep.readiness()
-    said = {
-        "ready": state.ready,
-        "key": state.key,
-        "catalogue": state.catalogue,
-        "models": state.models,
-        "balance": state.balance,
-        "limits": house.limits.words(),
-    }
-    said |= house.ledger.readiness()
+    said: dict[str, Any] = {"ready": state.ready, "key": state.key, "catalogue": state.catalogue}
+    if report_of(request).caller or not house.settings.proxy_api_key:
+        said |= {"models": state.models, "balance": state.balance, "limits": house.limits.words()}
+        said |= house.ledger.readiness()
     return json_response(said, 200 if state.ready else 503)
 
 

@@ -9,10 +9,12 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from starlette.responses import Response
 
 from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, TooManyRequests, Unauthorized
 from poe_proxy.canonical.report import Report
@@ -22,6 +24,7 @@ from poe_proxy.limits.limits import name_of
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import LOOPBACK_NAMES, Settings, is_loopback
+from poe_proxy.web.browsers import headers_for, is_from_foreign_page
 from poe_proxy.web.caller import Callers, household
 from poe_proxy.web.lifeline import Closing, Message, Receive
 from poe_proxy.web.outlet import Send
@@ -43,6 +46,8 @@ _ROUTES = MODEL_ROUTES | {
     "/v1/usage",
     "/v1/messages/count_tokens",
 }
+_SHUT = frozenset({"/metrics", "/v1/models", "/v1/models/{id}", "/v1/usage"})
+"""What HEAD may knock at without a key: it is told that somebody is there, but not how long the answer would be."""
 _SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "x-session-id")  # Claude Code's, Codex', and anybody's
 _AGENT_HEADER = "x-claude-code-agent-id"  # a subagent's; its session is that of the agent that sent it
 
@@ -77,7 +82,7 @@ class Gate:
         report = Report(_request_id(scope), _route(scope["path"]), self._clock())
         report.time, report.address = self._wall(), _address(scope)
         scope.setdefault("state", {})["report"] = report
-        tagged = _tagged(send, report)
+        tagged = _tagged(send, report, headers_for(scope["method"]))
         self._metrics.running.inc()
         try:
             await self._app(scope, receive, tagged)
@@ -135,6 +140,8 @@ class Door:
             refusal = None if standing.granted else _too_many(standing)
         if refusal is not None:
             await error_response(refusal, dialect=spoken(scope))(scope, receive, send)
+        elif holder is None and report.route in _SHUT and self._visitors.has_keys:
+            await Response()(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -175,6 +182,10 @@ class Visitors:
         self._hosts = {_CONTAINER_HOST, settings.host.lower(), *(host.lower() for host in settings.allowed_hosts)}
         self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
 
+    @property
+    def has_keys(self) -> bool:
+        return bool(self._keys)
+
     def refusal(self, scope: Any, headers: dict[str, str], holder: Holder | None = None) -> ProxyError | None:
         """Why the request is turned away, None where it may go on."""
         if not self._keys and not self._is_local(scope):
@@ -189,7 +200,8 @@ class Visitors:
                 "If it should be, add it to ALLOWED_HOSTS."
             )
         origin = headers.get("origin", "").rstrip("/").lower()
-        if origin and not self._knows_origin(origin, headers.get("host", "")):
+        known = self._knows_origin(origin, headers.get("host", "")) if origin else not is_from_foreign_page(headers)
+        if not known:
             return Forbidden(
                 "Web pages of other origins may not use this proxy. Name the origin in CORS_ORIGINS to allow it."
             )
@@ -258,12 +270,13 @@ def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
     return sent
 
 
-def _tagged(send: Send, report: Report) -> Send:
+def _tagged(send: Send, report: Report, more: Sequence[tuple[bytes, bytes]]) -> Send:
     async def tagged(message: Message) -> None:
         if message["type"] == "http.response.start":
             report.status = message["status"]
             request_id = report.request_id.encode()
-            message["headers"] = [*message["headers"], (b"x-request-id", request_id), (b"request-id", request_id)]
+            ids = (b"x-request-id", request_id), (b"request-id", request_id)
+            message["headers"] = [*message["headers"], *more, *ids]
         await send(message)
 
     return tagged
@@ -295,7 +308,8 @@ def _route(path: str) -> str:
 def _hostname(host: str) -> str:
     """The host of a Host header, without port and brackets, lower case."""
     if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
+        address, _, rest = host[1:].partition("]")
+        return address.lower() if not rest or rest.startswith(":") else host.lower()
     return host.partition(":")[0].lower().rstrip(".")
 
 

@@ -11,7 +11,6 @@ Send = Callable[[Message], Awaitable[None]]
 PING_S = 15.0
 EVENT_STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache",
     "x-accel-buffering": "no",
 }
 _HEADERS = tuple((name.encode(), value.encode()) for name, value in EVENT_STREAM.items())

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from poe_proxy.canonical.errors import CallerError
 from poe_proxy.canonical.report import Report
 from poe_proxy.observe import log
+from poe_proxy.web.browsers import SHOWN
 from poe_proxy.web.respond import error_response
 
 MAX_HEAD = 64 * 1024
@@ -139,7 +140,9 @@ class Protocol(HttpToolsProtocol):
         error.status = status
         request_id, now = f"req_{uuid.uuid4().hex}", self.loop.time()
         response = error_response(error, {"x-request-id": request_id, "connection": "close"})
-        headers = (b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *response.raw_headers))
+        headers = (
+            b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *response.raw_headers, *SHOWN)
+        )
         self.transport.write(b"".join((STATUS_LINE[status], *headers, b"\r\n", response.body)))
         begun = now if self._waiting_since is None else self._waiting_since
         told = Report(request_id, "other", begun, status=status, outcome="error", ended=now, notes=notes)
