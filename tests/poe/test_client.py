@@ -1,13 +1,14 @@
 """The Poe client: what it sends, and that attempts share nothing but the pool."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 import respx
 
-from poe_proxy.canonical.errors import LinkError, NotReached
+from poe_proxy.canonical.errors import LinkError, NotReached, StreamBroken
 from poe_proxy.poe.client import Answered, PoeClient
 from poe_proxy.poe.transport import SharedTransport
 from poe_proxy.poe.usage_api import check_key
@@ -86,6 +87,7 @@ STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
         ("", [b"<html>"], False),
         ("application/octet-stream", [b"\xef\xbb\xbfdata: {}"], True),
         (JSON, [], False),
+        (JSON, [b" " * 100_000, b"data: {}\n\n"], False),
     ],
 )
 def test_how_an_answer_begins_tells_whether_it_is_a_stream(
@@ -101,6 +103,27 @@ def test_how_an_answer_begins_tells_whether_it_is_a_stream(
         return await answered.is_stream(), await answered.whole()
 
     assert asyncio.run(run()) == (is_stream, b"".join(pieces))
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_an_answer_without_end_is_not_kept(
+    mocked: respx.MockRouter, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr("poe_proxy.poe.client._MAX_ANSWER", 1_000_000)
+    body = b"[" + b" " * 1_100_000 + b"]"
+
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield gzip.compress(body) if encoding == "gzip" else body
+
+    async def work(poe: PoeClient) -> None:
+        await poe.get("/v1/models", timeout_s=1)
+
+    with mocked:
+        headers = {"content-encoding": encoding}
+        mocked.get("/v1/models").mock(return_value=httpx.Response(200, headers=headers, stream=Body()))
+        with pytest.raises(StreamBroken):
+            with_client(work)
 
 
 def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> None:

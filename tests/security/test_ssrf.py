@@ -147,15 +147,17 @@ def test_a_target_that_is_a_whole_url_makes_no_forward_proxy_of_us(proxy: Proxy,
 
 
 @contextmanager
-def leading_to(url: str, status: int) -> Iterator[tuple[str, list[str]]]:
-    """A Poe that sends everybody elsewhere; its address, and the paths that it was asked for."""
+def leading_to(url: str, status: int) -> Iterator[tuple[str, list[str], list[str]]]:
+    """A Poe that sends everybody elsewhere; its address, the paths it was asked for, and cookies that came back."""
     asked: list[str] = []
+    cookies: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             asked.append(self.path)
+            cookies.extend(self.headers.get_all("cookie", []))
             self.rfile.read(int(self.headers.get("content-length", 0)))
             self.send_response_only(status)
             for name in ("location", "content-location", "refresh", "link", "alt-svc"):
@@ -170,14 +172,16 @@ def leading_to(url: str, status: int) -> Iterator[tuple[str, list[str]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked, cookies
         server.shutdown()
 
 
 @pytest.mark.parametrize("status", [200, 302, 308])
-def test_nowhere_that_poe_leads_to_is_gone(trap: socket.socket, tmp_path: Path, status: int) -> None:
+def test_nowhere_that_poe_leads_to_is_gone_and_no_cookie_is_kept(
+    trap: socket.socket, tmp_path: Path, status: int
+) -> None:
     with (
-        leading_to(url_of(trap), status) as (poe_url, asked),
+        leading_to(url_of(trap), status) as (poe_url, asked, cookies),
         running_proxy(poe_url, tmp_path, RETRY_BUDGET_S=0) as proxy,
     ):
         for path, model in ((CHAT, MODELS[0]), (CHAT, MODELS[1]), (MESSAGES, MODELS[0]), (MESSAGES, MODELS[1])):
@@ -186,11 +190,9 @@ def test_nowhere_that_poe_leads_to_is_gone(trap: socket.socket, tmp_path: Path, 
                 answer = post(proxy, {**body, "stream": stream}, path)
                 assert "location" not in answer.headers
                 assert answer.status_code in (200, 502)
-        eventually(
-            lambda: (
-                {path.partition("?")[0] for path in asked} >= {"/v1/models", "/usage/current_balance", CHAT, MESSAGES}
-            )
-        )
+        wanted = {"/v1/models", "/usage/current_balance", CHAT, MESSAGES}
+        eventually(lambda: {path.partition("?")[0] for path in asked} >= wanted)
+    assert cookies == []
 
 
 def test_a_proxy_of_the_environment_is_not_a_clients_to_name(proxy: Proxy, trap: socket.socket) -> None:
