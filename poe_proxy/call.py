@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -66,15 +66,14 @@ async def call(
             yield endpoint.read(_json(whole))
             return
         reader, last = endpoint.reader(), clock()
-        pieces = answered.pieces()
-        async for piece in pieces:
+        async for piece in answered:
             if events := reader.feed(piece):
                 last = clock()
                 yield events
             elif clock() - last > patience.unheard_s:
                 raise TimedOut("Poe kept the stream open and said nothing; it is not going to.")
             if reader.done:
-                await _drain(pieces)
+                await _drain(answered)
                 break
         sent.ended_at = wall()
         yield reader.close()
@@ -83,14 +82,13 @@ async def call(
 
 
 def _passed(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower().startswith(endpoint.passed)}
+    return {name: value for name, value in headers.items() if name.startswith(endpoint.passed)}
 
 
 async def _error(poe: PoeClient, endpoint: Endpoint, answered: Answered) -> ProxyError:
     if not 400 <= answered.status < 600:
         return Misdirected(f"Poe answered {answered.status}, which is no answer to a chat; check POE_BASE_URL.")
-    headers = {name.lower(): value for name, value in answered.headers.items()}
-    return endpoint.read_error(answered.status, headers, poe.masked(await answered.whole()))
+    return endpoint.read_error(answered.status, answered.headers, poe.masked(await answered.whole()))
 
 
 async def _whole(answered: Answered) -> bytes | None:
@@ -114,7 +112,7 @@ def _json(body: bytes) -> object:
         raise Garbled("Poe answered 200 with something that is not JSON.") from error
 
 
-async def _drain(pieces: AsyncIterator[bytes]) -> None:
+async def _drain(pieces: AsyncIterable[bytes]) -> None:
     """Read on to the end that follows ``[DONE]``, so that the connection can be used again; not if it lets us wait."""
     with suppress(TimeoutError, ProxyError):
         async with asyncio.timeout(_DRAIN_S):

@@ -112,7 +112,7 @@ async def opened(
         await lessons.stop()
         clipper.tokens.close()
         await ledger.close()
-        await transport.shut()
+        await transport.aclose()
 
 
 def _spare_the_collector() -> None:
