@@ -1,6 +1,6 @@
 """The only one who calls Poe. It knows paths, keys and timeouts; it decides nothing and reads no answer's meaning."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 
 import httpx
@@ -37,12 +37,16 @@ class Answered:
         except KNOWN as error:
             raise link_error(error, answered=True) from error
 
-    async def is_stream(self) -> bool:
-        """Whether Poe answers with events, which neither what was asked for nor the content type tells for sure."""
+    async def is_stream(self, heard: Callable[[], None]) -> bool:
+        """Whether Poe answers with events, which neither what was asked for nor the content type tells for sure.
+
+        ``heard`` is called at each piece, and may raise what ends the wait.
+        """
         found = None
         head = b""
         while found is None:
             piece = await anext(self, b"")
+            heard()
             head += piece
             found = sse.begins(head) if piece else False
         self._head = head
@@ -52,11 +56,12 @@ class Answered:
     def _is_labelled_stream(self) -> bool:
         return self.headers.get("content-type", "").lower().startswith("text/event-stream")
 
-    async def whole(self) -> bytes:
-        """The whole body."""
+    async def whole(self, heard: Callable[[], None] = lambda: None) -> bytes:
+        """The whole body; ``heard`` as above."""
         pieces = []
         size = 0
         async for piece in self:
+            heard()
             pieces.append(piece)
             size += len(piece)
             if size > _MAX_ANSWER:

@@ -72,7 +72,7 @@ def test_how_an_answer_begins_tells_whether_it_is_a_stream(
 
     async def run() -> tuple[bool, bytes]:
         answered = Answered(httpx.Response(200, headers={"content-type": content_type}, stream=Body()))
-        return await answered.is_stream(), await answered.whole()
+        return await answered.is_stream(lambda: None), await answered.whole()
 
     assert asyncio.run(run()) == (is_stream, b"".join(pieces))
 
