@@ -7,8 +7,8 @@ import hmac
 import ipaddress
 import math
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -294,7 +294,7 @@ def _session(headers: dict[str, str]) -> str:
 def _request_id(scope: Any) -> str:
     """The caller's own id if it is sane, so that its log and ours can be laid side by side."""
     given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-    return given if _SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+    return given if _SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
 
 
 def _route(path: str) -> str:
