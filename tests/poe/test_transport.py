@@ -108,6 +108,20 @@ def test_the_head_says_what_it_must_once() -> None:
     )
 
 
+def test_only_a_silence_that_somebody_waits_in_is_one() -> None:
+    """As where a client reads slowly: what it has not asked for yet cannot be late."""
+
+    async def slowly(poe: PoeClient) -> bytes:
+        async with poe.post("/v1/chat/completions", b"{}", idle_s=0.02) as answered:
+            first = await anext(answered)
+            await asyncio.sleep(0.08)
+            return first + await answered.whole()
+
+    half = b"x" * 2**20
+    peer = Peer(lambda _: answer(half + half))
+    assert run(peer, slowly) == half + half
+
+
 def test_a_redirect_is_not_followed() -> None:
     async def status(poe: PoeClient) -> int:
         async with poe.post("/v1/chat/completions", b"{}", idle_s=5) as answered:
