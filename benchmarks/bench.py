@@ -7,6 +7,7 @@ hits all alike; figures are medians, and ratios are taken within a round. Server
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -33,7 +34,8 @@ def measure(entrants: dict[str, peers.Entrant], chosen: argparse.Namespace) -> R
             made = [entrant(direct.port, Path(folder)) for entrant in entrants.values()]
             servers = [direct, *(stack.enter_context(serving(server)) for server in made)]
             _rounds(results, servers, chosen)
-            _with_tokenizer(results, servers[1], chosen.seconds)
+            (proxy,) = (server for server in servers if server.name == "proxy")
+            _with_tokenizer(results, proxy, chosen.seconds)
     return results
 
 
@@ -55,7 +57,8 @@ def _rounds(results: Results, servers: list[Running], chosen: argparse.Namespace
     for mode in modes:
         for server in servers:
             wrk.check(server, mode)
-    for _ in range(chosen.rounds):
+    for number in range(chosen.rounds):
+        print(f"round {number + 1} of {chosen.rounds} …", file=sys.stderr, flush=True)
         for mode in modes:
             _round(results, servers, mode, chosen.seconds)
         for server in servers:

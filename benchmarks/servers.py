@@ -47,10 +47,6 @@ class Running:
         """Memory of the server and its children; what children share with it counts for each."""
         return sum(_status(pid, "VmRSS") for pid in self._pids()) / 1024
 
-    def highest_mb(self) -> float:
-        """The most that the server and its children ever held."""
-        return sum(_status(pid, "VmHWM") for pid in self._pids()) / 1024
-
     def open_files(self) -> int:
         """Open file descriptors, of which nearly all are connections."""
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._pids())

@@ -65,7 +65,8 @@ class Wheel:
         self._tick()
 
     def add(self, connection: "Connection") -> None:
-        """Take a stream to where there are the fewest."""
+        """Take a stream to where there are the fewest; what was said before on its connection has ended."""
+        self.drop(connection)
         min(self._slots, key=len)[connection] = None
 
     def drop(self, connection: "Connection") -> None:
