@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import installed, peers, tables, wrk
@@ -102,7 +101,7 @@ def main() -> None:
     )
     print(tables.told(results, list(results.start_s)))
     if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(results), indent=1))
+        chosen.json.write_text(json.dumps(results.plain(), indent=1))
 
 
 def _entrants(chosen: argparse.Namespace) -> dict[str, peers.Entrant]:

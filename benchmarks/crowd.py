@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.servers import OTHER_CORE, Running, python, serving
+from benchmarks.servers import OTHER_CORE, Running, connections_to, python, serving
 
 Json = dict[str, Any]
 _WARM_UP = 20
 _LOOK_EACH_S = 0.5
-_PATIENCE_S = 75
-"""The proxy keeps idle connections to Poe for half a minute, and looks for old ones twice a minute."""
+_PATIENCE_S = 20
 
 
 def clients(port: int, chosen: argparse.Namespace, *, streams: int, hang_up_after: float = 0) -> tuple[str, ...]:
@@ -55,26 +54,34 @@ def seen(command: tuple[str, ...], server: Running) -> tuple[Json, float]:
     return found, most
 
 
-def measured(server: Running, chosen: argparse.Namespace) -> Json:
+def measured(server: Running, direct: Running, chosen: argparse.Namespace) -> Json:
     """One server: streams to their end, then streams whose clients all hang up in the middle."""
-    files = server.open_files()
+    files = server.open_files() - connections_to(direct.port)
     seen(clients(server.port, chosen, streams=_WARM_UP, hang_up_after=1), server)
     before = server.resident_mb()
     found, most = seen(clients(server.port, chosen, streams=chosen.streams), server)
     found |= {"kb_per_stream": (most - before) * 1024 / chosen.streams, "before_mb": before, "most_mb": most}
-    found["files"] = [files, _settled(server, files)]
+    found["files"] = [files, *_settled(server, direct, files)]
     middle = chosen.ramp + chosen.seconds / 4
     left, _ = seen(clients(server.port, chosen, streams=chosen.streams, hang_up_after=middle), server)
-    found["left"] = {"errors": left["errors"], "files": _settled(server, files), "running": _running(server)}
+    found["left"] = {"errors": left["errors"], "files": _settled(server, direct, files), "running": _running(server)}
     return found | {"after_mb": server.resident_mb()}
 
 
-def _settled(server: Running, wanted: int) -> int:
-    """Open files as soon as there are no more than ``wanted``, or when kept connections have had time to go."""
+def _settled(server: Running, direct: Running, wanted: int) -> tuple[int, int]:
+    """Open files as soon as they are no more than ``wanted``, and beside them the idle connections to the upstream.
+
+    Those are kept for the next request, and the proxy's looks at the history keep them from growing old.
+    """
     deadline = time.monotonic() + _PATIENCE_S
-    while (found := server.open_files()) > wanted and time.monotonic() < deadline:
+    while (found := _files(server, direct))[0] > wanted and time.monotonic() < deadline:
         time.sleep(_LOOK_EACH_S)
     return found
+
+
+def _files(server: Running, direct: Running) -> tuple[int, int]:
+    kept = connections_to(direct.port)
+    return server.open_files() - kept, kept
 
 
 def _running(server: Running) -> float | None:
@@ -98,14 +105,14 @@ def told(name: str, found: Json, direct: Json) -> str:
 
 
 def _left(found: Json) -> list[str]:
-    (before, after), left = found["files"], found["left"]
+    (before, after, kept), left = found["files"], found["left"]
+    running = "" if left["running"] is None else f"; {left['running']:.0f} requests still running"
     return [
         f"  memory per stream                      {found['kb_per_stream']:.1f} KB of the process "
         f"({found['before_mb']:.0f} -> {found['most_mb']:.0f} MB; {found['after_mb']:.0f} MB in the end)",
-        f"  open files before and after            {before} -> {after}",
-        f"  and after all hung up in the middle    {left['files']} ({left['errors']} errors"
-        + ("" if left["running"] is None else f"; {left['running']:.0f} requests still running")
-        + ")",
+        f"  open files before and after            {before} -> {after}, and {kept} idle connections to the upstream",
+        f"  after all hung up in the middle        {left['files'][0]}, and {left['files'][1]} idle connections "
+        f"({left['errors']} errors{running})",
     ]
 
 
@@ -127,7 +134,7 @@ def main() -> None:
         print(told("direct", found["direct"], found["direct"]), flush=True)
         for entrant in (peers.relay, peers.proxy):
             with serving(entrant(direct.port, Path(folder))) as server:
-                found[server.name] = measured(server, chosen)
+                found[server.name] = measured(server, direct, chosen)
                 print(told(server.name, found[server.name], found["direct"]), flush=True)
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1))

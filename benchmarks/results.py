@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import sub, truediv
 from statistics import median
 
@@ -22,9 +22,10 @@ def _lists() -> dict[str, list[float]]:
 
 @dataclass(slots=True)
 class Results:
-    """Figures by server; memory is in MB, start in seconds, latency in milliseconds."""
+    """Figures by server; the processor's time for an answer is in microseconds."""
 
     per_second: Rounds = field(default_factory=_rounds)
+    processor_us: Rounds = field(default_factory=_rounds)
     latency_ms: Rounds = field(default_factory=_rounds)
     start_s: dict[str, list[float]] = field(default_factory=_lists)
     memory_mb: dict[str, list[float]] = field(default_factory=_lists)
@@ -36,12 +37,17 @@ class Results:
     def busy(self, mode: str, server: str, figures: Figures) -> None:
         """Take a run of many clients."""
         self.per_second[mode][server].append(figures.per_second)
+        self.processor_us[mode][server].append(figures.processor_us)
         self.failed[server] += figures.failed
 
     def quiet(self, mode: str, server: str, figures: Figures) -> None:
         """Take a run of one client."""
         self.latency_ms[mode][server].append(figures.median_ms)
         self.failed[server] += figures.failed
+
+    def plain(self) -> dict[str, object]:
+        """All figures of all rounds, for a file."""
+        return {found.name: getattr(self, found.name) for found in fields(self)}
 
     def added_ms(self) -> Rounds:
         """Latency beyond the direct one of the same round."""

@@ -47,6 +47,10 @@ class Running:
         """Memory of the server and its children; what children share with it counts for each."""
         return sum(_status(pid, "VmRSS") for pid in self._pids()) / 1024
 
+    def processor_s(self) -> float:
+        """Seconds of the processor that the server and its children have used."""
+        return sum(_processor_ticks(pid) for pid in self._pids()) / os.sysconf("SC_CLK_TCK")
+
     def open_files(self) -> int:
         """Open file descriptors, of which nearly all are connections."""
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._pids())
@@ -79,6 +83,17 @@ class Running:
 def _status(pid: int, line: str) -> int:
     match = re.search(rf"{line}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(match[1]) if match else 0
+
+
+def _processor_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])  # in user mode and in the kernel
+
+
+def connections_to(port: int) -> int:
+    """Connections of this machine that are open to a port of its own, as their clients have them."""
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(row.split()[2].endswith(f":{port:04X}") and row.split()[3] == "01" for row in rows)
 
 
 def asked(model: str, *, stream: bool = False) -> dict[str, object]:

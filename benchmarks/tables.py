@@ -13,7 +13,8 @@ def told(results: Results, servers: Sequence[str]) -> str:
     with_direct = ["direct", *servers]
     return "\n\n".join(
         [
-            _rates("answers and streams a second, many clients", results.per_second, with_direct, "{:,.0f}"),
+            _rates("answers and streams a second", results.per_second, with_direct, "{:,.0f}"),
+            _rates("processor's time for each, µs", results.processor_us, with_direct, "{:,.0f}"),
             _rates("added median at one client, ms", results.added_ms(), list(servers), "{:.2f}"),
             _servers(results, servers),
             _tokenizer(results),
