@@ -49,7 +49,7 @@ MODES = [
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run; ``processor_us`` is the server's own time for an answer, ``failed`` counts those that were no success."""
+    """One run; ``processor_us`` is the server's own time for an answer, ``failed`` counts those without success."""
 
     per_second: float
     processor_us: float
