@@ -74,8 +74,10 @@ def _settled(server: Running, direct: Running, wanted: int) -> tuple[int, int]:
     Those are kept for the next request, and the proxy's looks at the history keep them from growing old.
     """
     deadline = time.monotonic() + _PATIENCE_S
-    while (found := _files(server, direct))[0] > wanted and time.monotonic() < deadline:
+    last, found = None, _files(server, direct)
+    while (found != last or found[0] > wanted) and time.monotonic() < deadline:
         time.sleep(_LOOK_EACH_S)
+        last, found = found, _files(server, direct)  # twice the same, as the two counts are not of one moment
     return found
 
 

@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -117,6 +118,7 @@ def python(module: str, *arguments: str) -> tuple[str, ...]:
 @contextmanager
 def serving(server: Server, core: str = SERVER_CORE) -> Iterator[Running]:
     """The server on one core (or on ``0,1``) for as long as the block lasts, from its first answer on."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends a benchmark ends its servers too
     began = time.monotonic()
     with server.log.open("ab") as sink:
         process = subprocess.Popen(
