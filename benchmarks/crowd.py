@@ -56,8 +56,8 @@ def seen(command: tuple[str, ...], server: Running) -> tuple[Json, float]:
 
 def measured(server: Running, direct: Running, chosen: argparse.Namespace) -> Json:
     """One server: streams to their end, then streams whose clients all hang up in the middle."""
-    files = server.open_files() - connections_to(direct.port)
     seen(clients(server.port, chosen, streams=_WARM_UP, hang_up_after=1), server)
+    files, _ = _settled(server, direct, server.open_files())  # by now the ledger's are among them
     before = server.resident_mb()
     found, most = seen(clients(server.port, chosen, streams=chosen.streams), server)
     found |= {"kb_per_stream": (most - before) * 1024 / chosen.streams, "before_mb": before, "most_mb": most}
