@@ -39,7 +39,7 @@ class SharedTransport(httpx.AsyncBaseTransport):
         way = self._fresh if request.extensions.get(FRESH) else self._pooled
         answer = await way.request(
             request.method,
-            _url(request.url),
+            _url(str(request.url)),
             headers=CIMultiDict((name.decode(), value.decode()) for name, value in request.headers.raw),
             data=request.content or None,
             allow_redirects=False,
@@ -93,8 +93,9 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._answer.release()
-        await self._answer.wait_for_close()
+        if not self._answer.closed:  # else it is at its end, and its connection is back in the pool
+            self._answer.release()
+            await self._answer.wait_for_close()
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -119,9 +120,9 @@ def _session(connector: aiohttp.TCPConnector, proxy: str | None) -> aiohttp.Clie
 
 
 @lru_cache(maxsize=64)
-def _url(url: httpx.URL) -> URL:
+def _url(url: str) -> URL:
     """The few paths of Poe's, read once."""
-    return URL(str(url))
+    return URL(url)
 
 
 @lru_cache(maxsize=64)
