@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 
 from poe_proxy.canonical.errors import Garbled, Misdirected, ProxyError, TimedOut
 from poe_proxy.canonical.events import Event
@@ -17,7 +17,6 @@ from poe_proxy.wire.lenient import decoded
 
 TOO_SLOW = "Poe did not give a whole answer in time; raise ANSWER_TIMEOUT_S for slow models."
 _DRAIN_S = 0.25
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +60,21 @@ async def call(
         sent.date, sent.poe_id = answered.headers.get("date", ""), answered.headers.get("x-request-id", "")
         if not 200 <= answered.status < 300:
             raise poe.mask.error(await _error(endpoint, answered))
-        if (whole := await _in_time(_whole(answered), patience)) is not None:
+        in_time = partial(_in_time, clock, clock() + patience.answer_s)
+        if not await answered.is_stream(in_time):
+            whole = await answered.whole(in_time)
             sent.ended_at = wall()
             yield poe.mask.events(endpoint.read(_json(whole)))
             return
         reader, last = endpoint.reader(), clock()
-        pieces = answered.pieces()
-        async for piece in pieces:
+        async for piece in answered:
             if events := poe.mask.events(reader.feed(piece)):
                 last = clock()
                 yield events
             elif clock() - last > patience.unheard_s:
                 raise TimedOut("Poe kept the stream open and said nothing; it is not going to.")
             if reader.done:
-                await _drain(pieces)
+                await _drain(answered)
                 break
         sent.ended_at = wall()
         yield poe.mask.events(reader.close())
@@ -83,28 +83,19 @@ async def call(
 
 
 def _passed(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower().startswith(endpoint.passed)}
+    return {name: value for name, value in headers.items() if name.startswith(endpoint.passed)}
 
 
 async def _error(endpoint: Endpoint, answered: Answered) -> ProxyError:
     if not 400 <= answered.status < 600:
         return Misdirected(f"Poe answered {answered.status}, which is no answer to a chat; check POE_BASE_URL.")
-    headers = {name.lower(): value for name, value in answered.headers.items()}
-    return endpoint.read_error(answered.status, headers, await answered.whole())
+    return endpoint.read_error(answered.status, answered.headers, await answered.whole())
 
 
-async def _whole(answered: Answered) -> bytes | None:
-    """The whole answer, None where it is a stream."""
-    return None if await answered.is_stream() else await answered.whole()
-
-
-async def _in_time(answer: Awaitable[T], patience: Patience) -> T:
-    """A trickle keeps the connection from falling silent, and would go on for ever."""
-    try:
-        async with asyncio.timeout(patience.answer_s):
-            return await answer
-    except TimeoutError:
-        raise TimedOut(TOO_SLOW) from None
+def _in_time(clock: Callable[[], float], deadline: float) -> None:
+    """A trickle keeps the connection from falling silent, and would go on for ever. Raises TimedOut."""
+    if clock() > deadline:
+        raise TimedOut(TOO_SLOW)
 
 
 def _json(body: bytes) -> object:
@@ -114,7 +105,7 @@ def _json(body: bytes) -> object:
         raise Garbled("Poe answered 200 with something that is not JSON.") from error
 
 
-async def _drain(pieces: AsyncIterator[bytes]) -> None:
+async def _drain(pieces: AsyncIterable[bytes]) -> None:
     """Read on to the end that follows ``[DONE]``, so that the connection can be used again; not if it lets us wait."""
     with suppress(TimeoutError, ProxyError):
         async with asyncio.timeout(_DRAIN_S):

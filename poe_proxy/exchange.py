@@ -55,26 +55,29 @@ class Exchange:
     missing: ways.Memory
     caches: bool
 
-    async def events(
-        self, request: Request, card: ModelCard, report: Report, *, stream: bool
-    ) -> AsyncGenerator[list[Event]]:
-        """Yield the answer's events as they come; ``stream`` is what the client wants, ``report`` is filled in.
+    def events(self, request: Request, card: ModelCard, report: Report, *, stream: bool) -> AsyncGenerator[list[Event]]:
+        """The answer's events as they come; ``stream`` is what the client wants, ``report`` is filled in.
 
-        Raises ProxyError while no content has been yielded; after that the last event is a ``Failed``.
+        Iterating raises ProxyError while no content has been yielded; after that the last event is a ``Failed``.
         """
         way = ways.way(card, self.missing)
         if way == "messages" and request.dialect != MESSAGES and parameters.searches(request.body):
             way = "chat"  # where the model's own switch for it is
+        over = self._over(way, request, card, report, stream=stream)
+        return over if way == "chat" or card.via is not None else self._or_chat(over, request, card, report, stream)
+
+    async def _or_chat(
+        self, over: AsyncGenerator[list[Event]], request: Request, card: ModelCard, report: Report, stream: bool
+    ) -> AsyncGenerator[list[Event]]:
+        """The events ``over`` Poe's Messages, or by way of chat where Messages has no such model."""
         try:
-            async with aclosing(self._over(way, request, card, report, stream=stream)) as batches:
+            async with aclosing(over) as batches:
                 async for batch in batches:
                     yield batch
             return
         except ModelMissing:
-            if way == "chat" or card.via is not None:
-                raise
-        self.missing.learn(card.poe_name)
-        report.notes.append(f"Poe's Messages has no {card.poe_name}; asked as chat instead")
+            self.missing.learn(card.poe_name)
+            report.notes.append(f"Poe's Messages has no {card.poe_name}; asked as chat instead")
         async with aclosing(self._over("chat", request, card, report, stream=stream)) as batches:
             async for batch in batches:
                 yield batch

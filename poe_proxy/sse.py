@@ -72,9 +72,9 @@ class Decoder:
 
 
 def _frame(block: bytes) -> Frame | None:
-    block = block.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may open the stream
     if block.startswith(b"data: ") and b"\n" not in block:
         return Frame(None, block[6:])
+    block = block.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may open the stream
     name: bytes | None = None
     data: list[bytes] = []
     for line in block.split(b"\n"):

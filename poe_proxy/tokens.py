@@ -18,8 +18,6 @@ from math import inf
 from pathlib import Path
 from typing import TypeVar
 
-import tiktoken
-
 _RANKS = Path(__file__).parent / "data" / "o200k_base.tiktoken.gz"
 _SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 _SPECIAL = {"<|endoftext|>": 199_999, "<|endofprompt|>": 200_018}
@@ -58,19 +56,25 @@ class _TooMuch(Exception):
 
 
 class Tokens:
-    """Counts texts, and remembers counts by content. ``load`` gives tiktoken's ``encode_ordinary``."""
+    """Counts texts, and remembers counts by content.
 
-    def __init__(self, load: Callable[[], Encode] | None = None) -> None:
+    The encoding is 70 MB, and most days of most people have no conversation that is long enough to be counted: it is
+    loaded for the first that is, which waits half a second for it.
+    """
+
+    def __init__(
+        self, load: Callable[[], Encode] | None = None, on_fault: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """``load`` gives tiktoken's ``encode_ordinary``; where it fails, ``on_fault`` is told why and what to do."""
         self._load = load or encoding
+        self._on_fault = on_fault
         self._encode: Encode | None = None
         self._loading: asyncio.Task[None] | None = None
         self._memory = _Memory()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tokens")
-        self.fault = ""
-        """Why texts are estimated instead of counted, with the cure; empty where they are counted."""
 
     async def loaded(self) -> None:
-        """Return when texts can be counted; without the encoding they are estimated, and ``fault`` says why."""
+        """Return when texts can be counted; without the encoding they are estimated."""
         if self._encode is None:
             self._loading = self._loading or asyncio.create_task(self._loads())
             await asyncio.shield(self._loading)
@@ -101,7 +105,8 @@ class Tokens:
         try:
             self._encode = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
         except TokensError as error:
-            self.fault, self._encode = str(error), _estimated
+            self._encode = _estimated
+            self._on_fault(str(error))
 
 
 class _Counting:
@@ -175,6 +180,8 @@ def _read(path: Path) -> bytes:
 
 
 def _build(lines: bytes) -> Encode:
+    import tiktoken  # noqa: PLC0415  # with the ranks, when they are needed
+
     # A loop, since a single call into C would not let the event loop have its turn in between.
     ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in lines.splitlines())}
     built = tiktoken.Encoding("o200k_base", pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens=_SPECIAL)

@@ -25,7 +25,8 @@ LEVELS = (
 """From the ground up: a room imports from the levels below it and from itself, never from a sibling."""
 HOMES: Mapping[str, set[str]] = {
     "httpx": {"poe", "cli/list_models"},  # list_models makes its one GET without the proxy's transport
-    "httpx_aiohttp": {"poe"},
+    "multidict": {"poe"},
+    "yarl": {"poe"},
     "aiohttp": {"poe"},
     "fastapi": {"web", "cli/start"},  # start hands the app on, and names its type
     "starlette": {"web"},

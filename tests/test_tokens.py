@@ -88,12 +88,17 @@ class TestTheRankFile:
         with pytest.raises(TokensError, match=r"restore it from the repository"):
             encoding()
 
-        async def use(own: Tokens) -> tuple[str, int]:
-            return await own.counted(lambda counter: (own.fault, counter("x" * 300)))
+        async def use() -> list[int]:
+            own = Tokens(on_fault=told.append)
+            try:
+                return [await own.counted(lambda counter: counter("x" * 300)) for _ in range(2)]
+            finally:
+                own.close()
 
-        fault, estimate = with_tokens(use)
-        assert str(ranks) in fault
-        assert estimate == 100
+        told: list[str] = []
+        assert asyncio.run(use()) == [100, 100]
+        assert len(told) == 1, "it is told once"
+        assert str(ranks) in told[0]
 
 
 class PanicException(BaseException):

@@ -54,4 +54,4 @@ async def _ask(settings: Settings) -> KeyCheck:
     try:
         return await check_key(PoeClient(settings.poe_base_url, settings.poe_api_key, transport))
     finally:
-        await transport.shut()
+        await transport.aclose()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from poe_proxy.canonical.report import Report
 from poe_proxy.ledger.row import Row, Settlement, Source, report_of, row_of
 
-MOST_OPEN = 5_000
-"""Twice what Poe lets one key send within the five minutes that a row may take; further ones keep their estimate."""
+MOST_OPEN = 2_500
+"""What Poe lets one key send within the five minutes that a row may take; further ones keep their estimate."""
 
 
 @dataclass(slots=True, eq=False)

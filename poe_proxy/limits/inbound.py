@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, parse
-from limits.aio.strategies import MovingWindowRateLimiter
 
-from poe_proxy.limits.memory import BoundedMemory
+from poe_proxy.limits.memory import Recent
 
 if TYPE_CHECKING:
+    from limits.aio.strategies import MovingWindowRateLimiter
+
     from poe_proxy.limits.shared import Shared
 
 Caller = tuple[str, str]
@@ -36,26 +37,31 @@ class Inbound:
     ) -> None:
         """``rate`` as in ``600/minute``. Without Redis each of ``workers`` processes grants its part of it."""
         self._whole = parse(rate)
-        self._part = type(self._whole)(max(1, self._whole.amount // workers), self._whole.multiples)
-        self._clock = clock
-        self._here = MovingWindowRateLimiter(BoundedMemory(clock))
+        self._part = max(1, self._whole.amount // workers)
+        self._here = Recent(self._whole.get_expiry(), clock)
         self._shared = shared
 
     async def admit(self, callers: Sequence[Caller]) -> Standing:
         """Count one request of all ``callers``, unless one of them has used up its limit: then it counts for none."""
         if self._shared is not None:
-            standing = await self._shared.ask(lambda limiter: _admit(limiter, self._whole, callers, time.time))
+            standing = await self._shared.ask(lambda limiter: _together(limiter, self._whole, callers))
             if standing is not None:
                 return standing
-        return await _admit(self._here, self._part, callers, self._clock)
+        return self._alone(callers)
+
+    def _alone(self, callers: Sequence[Caller]) -> Standing:
+        seen = [(*self._here.seen(caller), caller[0]) for caller in callers]
+        count, reset_s, whose = max(seen, key=lambda one: one[:2])
+        granted = count < self._part
+        for caller in callers if granted else ():
+            self._here.add(caller)
+        return Standing(granted, self._part, max(0, self._part - count - 1), reset_s, whose)
 
 
-async def _admit(
-    limiter: MovingWindowRateLimiter, item: RateLimitItem, callers: Sequence[Caller], clock: Callable[[], float]
-) -> Standing:
+async def _together(limiter: "MovingWindowRateLimiter", item: RateLimitItem, callers: Sequence[Caller]) -> Standing:
     windows = [(await limiter.get_window_stats(item, *caller), caller[0]) for caller in callers]
     (reset, left), whose = min(windows, key=lambda window: (window[0].remaining, -window[0].reset_time))
     granted = left > 0
     for caller in callers if granted else ():
         granted = await limiter.hit(item, *caller) and granted  # another process may have been quicker
-    return Standing(granted, item.amount, max(0, left - 1), max(0.0, reset - clock()), whose)
+    return Standing(granted, item.amount, max(0, left - 1), max(0.0, reset - time.time()), whose)

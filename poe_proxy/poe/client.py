@@ -1,7 +1,7 @@
 """The only one who calls Poe. It knows paths, keys and timeouts; it decides nothing and reads no answer's meaning."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
 
 import httpx
 
@@ -17,52 +17,53 @@ _AGENT = f"poe-proxy/{__version__}"
 
 
 class Answered:
-    """Poe's answer, its body still to come. Iterating raises LinkError where the way breaks."""
+    """Poe's answer, its body still to come: bytes as they are received, an iterator that raises LinkError where the way
+    breaks. ``headers`` have lower-case names; of several of one name the last counts.
+    """
 
     def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self._pieces = self._received()
-        self._head = b""
         self.status = response.status_code
-        self.headers = response.headers
+        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        self._head = b""
+        self._pieces = _received(response, is_encoded="content-encoding" in self.headers)
 
-    async def is_stream(self) -> bool:
-        """Whether Poe answers with events, which neither what was asked for nor the content type tells for sure."""
-        found = None
-        while found is None:
-            piece = await anext(self._pieces, b"")
-            self._head += piece
-            found = sse.begins(self._head) if piece and len(self._head) < _MAX_BEGINNING else False
-        return found or (self._is_labelled_stream and not self._head.lstrip().startswith((b"{", b"[")))
+    def __aiter__(self) -> "Answered":
+        return self
 
-    @property
-    def _is_labelled_stream(self) -> bool:
-        return str(self.headers.get("content-type", "")).lower().startswith("text/event-stream")
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The body's bytes as they come, from its beginning."""
-        head, self._head = self._head, b""
-        if head:
-            yield head
-        async for piece in self._pieces:
-            yield piece
-
-    async def _received(self) -> AsyncIterator[bytes]:
-        if self._response.is_stream_consumed:  # a transport that reads ahead, as mocks do
-            yield self._response.content
-            return
-        encoded = "content-encoding" in self.headers  # not asked for, but some gateway may insist
+    async def __anext__(self) -> bytes:
+        if self._head:
+            head, self._head = self._head, b""
+            return head
         try:
-            async for piece in self._response.aiter_bytes() if encoded else self._response.aiter_raw():
-                yield piece
+            return await anext(self._pieces)
         except KNOWN as error:
             raise link_error(error, answered=True) from error
 
-    async def whole(self) -> bytes:
-        """The whole body."""
+    async def is_stream(self, heard: Callable[[], None]) -> bool:
+        """Whether Poe answers with events, which neither what was asked for nor the content type tells for sure.
+
+        ``heard`` is called at each piece, and may raise what ends the wait.
+        """
+        found = None
+        head = b""
+        while found is None:
+            piece = await anext(self, b"")
+            heard()
+            head += piece
+            found = sse.begins(head) if piece and len(head) < _MAX_BEGINNING else False
+        self._head = head
+        return found or (self._is_labelled_stream and not head.lstrip().startswith((b"{", b"[")))
+
+    @property
+    def _is_labelled_stream(self) -> bool:
+        return self.headers.get("content-type", "").lower().startswith("text/event-stream")
+
+    async def whole(self, heard: Callable[[], None] = lambda: None) -> bytes:
+        """The whole body; ``heard`` as above."""
         pieces = []
         size = 0
-        async for piece in self.pieces():
+        async for piece in self:
+            heard()
             pieces.append(piece)
             size += len(piece)
             if size > _MAX_ANSWER:
@@ -70,85 +71,78 @@ class Answered:
         return b"".join(pieces)
 
 
-class _NoCookies(httpx.Cookies):
-    """Keeps none and so reads none: a client lives for one call."""
+def _received(response: httpx.Response, *, is_encoded: bool) -> AsyncIterator[bytes]:
+    """The body's bytes; decoded where some gateway insists on encoding them, which was not asked for."""
+    stream = response.stream
+    assert isinstance(stream, httpx.AsyncByteStream)
+    return aiter(response.aiter_bytes() if is_encoded else stream)
 
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Nothing, which takes no time."""
 
+class Calling:
+    """``async with`` it: one request under way, closed whatever happens. Raises LinkError where there is no answer."""
 
-class _Client(httpx.AsyncClient):
-    """A client for one call."""
+    def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> None:
+        self._transport = transport
+        self._request = request
+        self._response: httpx.Response | None = None
 
-    _NONE = _NoCookies()
+    async def __aenter__(self) -> Answered:
+        try:
+            self._response = await self._transport.handle_async_request(self._request)
+        except KNOWN as error:
+            raise link_error(error) from error
+        return Answered(self._response)
 
-    @property
-    def cookies(self) -> httpx.Cookies:
-        """None, whatever is set: no call is sent with the cookies of another."""
-        return self._NONE
-
-    @cookies.setter
-    def cookies(self, cookies: object) -> None: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._response is not None:
+            await self._response.aclose()
 
 
 class PoeClient:
-    """Calls Poe with one key over the shared transport; each call has an ``httpx.AsyncClient`` of its own."""
+    """Calls Poe with one key over the shared transport.
+
+    Each call is one ``httpx.Request`` handed to the transport as it is. An ``httpx.AsyncClient`` in between would add
+    cookies, redirects, hooks and the environment, which no call to Poe may have, and half as much time again.
+    """
 
     def __init__(self, base_url: str, key: str, transport: httpx.AsyncBaseTransport) -> None:
         self._base_url = base_url
-        self._urls: dict[str, httpx.URL] = {}  # parsed once, since that takes its time
         self.mask = Mask(key)
         self._transport = transport
-        self._headers = {
+        ours = {
             "authorization": f"Bearer {key}",
             "user-agent": _AGENT,
             "accept-encoding": "identity",  # an event stream that is compressed comes late
         }
+        self._headers = httpx.Headers(ours)
+        self._headers_of_json = httpx.Headers({**ours, "content-type": "application/json"})
+        self._urls: dict[str, httpx.URL] = {}
 
-    @asynccontextmanager
-    async def post(
+    def post(
         self, path: str, body: bytes, headers: Mapping[str, str] | None = None, *, idle_s: float, fresh: bool = False
-    ) -> AsyncIterator[Answered]:
+    ) -> "Calling":
         """``POST`` JSON to one of the few paths of models, over a new connection if ``fresh``.
 
-        ``idle_s`` is the longest silence borne. Raises LinkError.
+        ``idle_s`` is the longest silence borne.
         """
         if (url := self._urls.get(path)) is None:
-            url = self._urls[path] = httpx.URL(self._base_url + path)
-        with_ours = {**(headers or {}), **self._headers, "content-type": "application/json"}
-        async with self._call("POST", url, with_ours, body, idle_s, fresh=fresh) as answered:
-            yield answered
+            url = self._urls[path] = httpx.URL(self._base_url + path)  # once, since reading a URL takes its time
+        merged = httpx.Headers([*headers.items(), *self._headers_of_json.items()]) if headers else self._headers_of_json
+        return self._calling("POST", url, merged, body, idle_s, fresh=fresh)
 
-    async def get(self, path: str, *, timeout_s: float) -> tuple[int, httpx.Headers, bytes]:
+    async def get(self, path: str, *, timeout_s: float) -> tuple[int, Mapping[str, str], bytes]:
         """A small whole answer (``/v1/models``, ``/usage/…``): status, headers, body. Raises LinkError."""
-        async with self._call("GET", self._base_url + path, self._headers, None, timeout_s) as answered:
+        url = httpx.URL(self._base_url + path)
+        async with self._calling("GET", url, self._headers, b"", timeout_s) as answered:
             return answered.status, answered.headers, await answered.whole()
 
-    @asynccontextmanager
-    async def _call(
-        self,
-        method: str,
-        url: str | httpx.URL,
-        headers: dict[str, str],
-        body: bytes | None,
-        idle_s: float,
-        *,
-        fresh: bool = False,
-    ) -> AsyncIterator[Answered]:
+    def _calling(
+        self, method: str, url: httpx.URL, headers: httpx.Headers, body: bytes, idle_s: float, *, fresh: bool = False
+    ) -> "Calling":
         timeout = {"connect": _CONNECT_S, "pool": _CONNECT_S, "read": idle_s, "write": idle_s}
-        request = httpx.Request(
-            method, url, headers=headers, content=body, extensions={"timeout": timeout, FRESH: fresh}
-        )
-        async with _Client(transport=self._transport, trust_env=False) as client:
-            response = await _send(client, request)
-            try:
-                yield Answered(response)
-            finally:
-                await response.aclose()
-
-
-async def _send(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    try:
-        return await client.send(request, stream=True)
-    except KNOWN as error:
-        raise link_error(error) from error
+        extensions = {"timeout": timeout, FRESH: fresh}
+        request = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
+        request.read()
+        return Calling(self._transport, request)

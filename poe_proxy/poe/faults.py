@@ -1,8 +1,6 @@
 """The table from what goes wrong on the way to Poe to our errors.
 
-httpx-aiohttp 0.2.0 turns refused, reset and closed connections and failed look-ups alike into ``httpx.ConnectTimeout``
-and lets ``aiohttp.ClientResponseError`` escape. What really happened is told by the aiohttp exception underneath, so
-that is what the table maps; httpx's own kinds below it are for transports that have no aiohttp, as in tests.
+aiohttp tells what happened. httpx's own kinds below it are for other transports, as in tests.
 """
 
 import asyncio
@@ -89,12 +87,11 @@ KNOWN = tuple(kind for kind, _ in TABLE)
 
 def link_error(error: BaseException, *, answered: bool = False) -> LinkError:
     """Our error for ``error``. ``answered``: Poe's status line had come, so what broke is the answer."""
-    cause = error.__cause__ if isinstance(error.__cause__, KNOWN) else error
-    found = next(make for kind, make in TABLE if isinstance(cause, kind))(cause)
+    found = next(make for kind, make in TABLE if isinstance(error, kind))(error)
     if answered and isinstance(found, Unanswered | NotReached | Garbled):
-        found = _cut(cause)
+        found = _cut(error)
     # not the exception's own words: aiohttp's quote bytes that came, which may be what somebody said
-    found.detail = " ".join(filter(None, [type(cause).__name__, getattr(cause, "strerror", None)]))
+    found.detail = " ".join(filter(None, [type(error).__name__, getattr(error, "strerror", None)]))
     return found
 
 

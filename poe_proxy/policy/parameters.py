@@ -126,16 +126,13 @@ def _search(body: Json, card: ModelCard) -> list[str]:
 
 
 def _only_known(body: Json, card: ModelCard) -> list[str]:
-    gone = [name for name in body if name not in card.parameters and not _passes(name, card)]
+    strict = card.in_catalogue
+    gone = [
+        name for name in body if name not in card.parameters and (name in IGNORED or (strict and name not in STANDARD))
+    ]
     for name in gone:
         del body[name]
     return [f"dropped {name}" for name in gone]
-
-
-def _passes(name: str, card: ModelCard) -> bool:
-    if name in IGNORED:
-        return False
-    return name in STANDARD or not card.in_catalogue
 
 
 def _typed(body: Json, card: ModelCard) -> list[str]:

@@ -67,7 +67,7 @@ class Registry:
         return _closest(claude_names.unadorned(_without_prefixes(name)[-1]), self._by_name)
 
     def _known(self, name: str) -> ModelCard | None:
-        return self._first(_ways_to_spell(name)) or self._nearest_claude(name)
+        return self._by_name.get(name) or self._first(_ways_to_spell(name)) or self._nearest_claude(name)
 
     def _first(self, spellings: Iterable[str]) -> ModelCard | None:
         found = (self._by_name.get(spelling) for spelling in spellings)

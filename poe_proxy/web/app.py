@@ -13,7 +13,6 @@ from starlette.requests import Request as WebRequest
 from starlette.responses import Response
 
 from poe_proxy import __version__
-from poe_proxy.canonical.errors import CallerError, MethodNotAllowed, NotFound, ProxyError
 from poe_proxy.ledger.ledger import Ledger
 from poe_proxy.limits.limits import Limits
 from poe_proxy.observe.metrics import Metrics
@@ -21,11 +20,9 @@ from poe_proxy.settings import Settings
 from poe_proxy.upkeep import Upkeep
 from poe_proxy.web import about, chat, messages, models, usage
 from poe_proxy.web.gate import Door, Gate
-from poe_proxy.web.house import opened, report_of
+from poe_proxy.web.house import opened
 from poe_proxy.web.lifeline import Closing, Receive
 from poe_proxy.web.outlet import Send
-from poe_proxy.web.respond import error_response, spoken
-from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 from poe_proxy.wire.openai_chat.validate import ROLES
 
 Endpoint = Callable[[WebRequest], Awaitable[Response]]
@@ -88,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.house = house
             yield
 
-    app = FastAPI(
+    app = _App(
         title="Poe Proxy",
         version=__version__,
         lifespan=lifespan,
@@ -97,8 +94,6 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # which costs 5 % where nobody listens
     )
     _add_routes(app)
-    app.add_exception_handler(ProxyError, _proxy_error)
-    app.add_exception_handler(HTTPException, _http_error)
     app.add_middleware(Door, settings=settings, closing=closing, inbound=limits.inbound)
     if settings.cors_origins:
         app.add_middleware(
@@ -110,6 +105,21 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(Gate, metrics=metrics, ledger=ledger)
     return app
+
+
+class _App(FastAPI):
+    """FastAPI with the middleware that it is told of, around its routes, and none of its own.
+
+    ``Gate`` and ``Door`` do what theirs would; each one more costs two coroutines a request and one for each piece of
+    each stream.
+    """
+
+    def build_middleware_stack(self) -> Any:
+        """The app that requests go through."""
+        app: Any = self.router
+        for middleware in reversed(self.user_middleware):
+            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+        return app
 
 
 def _is_alone(settings: Settings) -> bool:
@@ -147,37 +157,8 @@ class _PlainRoute(APIRoute):
     """A route whose endpoint takes the request and returns the response: there are no dependencies to solve for it."""
 
     async def handle(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer one request. Errors go to the app's handlers."""
+        """Answer one request. What is raised goes to the door."""
         if self.methods and scope["method"] not in self.methods:
             raise HTTPException(405)
         response = await self.endpoint(WebRequest(scope, receive, send))
         await response(scope, receive, send)
-
-
-async def _proxy_error(request: WebRequest, error: Exception) -> Response:
-    assert isinstance(error, ProxyError)
-    report = report_of(request)
-    report.outcome, report.error = "error", error.gist
-    return error_response(error, dialect=spoken(request.scope))
-
-
-async def _http_error(request: WebRequest, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return await _proxy_error(request, _as_ours(request, error))
-
-
-def _as_ours(request: WebRequest, error: HTTPException) -> ProxyError:
-    path = request.url.path
-    if error.status_code == 405:
-        return MethodNotAllowed(f"{request.method} is not possible on {path[:200]}.")
-    if error.status_code != 404:
-        return CallerError(str(error.detail))
-    if f"{path}/".startswith("/v1/v1/"):
-        return NotFound(f"The path has /v1 twice: your client's base URL must be {_base(request)}.")
-    return NotFound(f"There is nothing at {path[:200]}. Point your client at {_base(request)}, see GET /.")
-
-
-def _base(request: WebRequest) -> str:
-    """Where the caller's client belongs: Anthropic's put /v1 behind their base URL by themselves."""
-    speaks_messages = "/messages" in request.url.path or spoken(request.scope) == MESSAGES
-    return f"{request.url.scheme}://{request.url.netloc}{'' if speaks_messages else '/v1'}"

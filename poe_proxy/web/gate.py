@@ -7,13 +7,14 @@ import hmac
 import ipaddress
 import math
 import re
+import secrets
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, TooManyRequests, Unauthorized
@@ -28,6 +29,7 @@ from poe_proxy.web.browsers import headers_for, is_from_foreign_page
 from poe_proxy.web.caller import Callers, household
 from poe_proxy.web.lifeline import Closing, Message, Receive
 from poe_proxy.web.outlet import Send
+from poe_proxy.web.refused import refused
 from poe_proxy.web.respond import error_response, spoken
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/api/hello"})
@@ -53,7 +55,10 @@ _AGENT_HEADER = "x-claude-code-agent-id"  # a subagent's; its session is that of
 
 
 class Gate:
-    """ASGI middleware around the whole app; the Report of a request is ``scope["state"]["report"]``."""
+    """ASGI middleware around the whole app.
+
+    ``scope["state"]`` holds the request's ``report``, and ``headers`` that its answer gets, whoever writes it.
+    """
 
     def __init__(
         self,
@@ -81,8 +86,9 @@ class Gate:
     async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
         report = Report(_request_id(scope), _route(scope["path"]), self._clock())
         report.time, report.address = self._wall(), _address(scope)
-        scope.setdefault("state", {})["report"] = report
-        tagged = _tagged(send, report, headers_for(scope["method"]))
+        state = scope.setdefault("state", {})
+        state["report"], state["headers"] = report, [*headers_for(scope["method"]), *_ids(report)]
+        tagged = _tagged(send, report, state["headers"])
         self._metrics.running.inc()
         try:
             await self._app(scope, receive, tagged)
@@ -136,14 +142,22 @@ class Door:
         refusal = self._refusal(scope, headers, holder)
         if refusal is None and self._inbound is not None and report.route in MODEL_ROUTES and scope["method"] == "POST":
             standing = await self._inbound.admit(_counted(report, holder))
-            send = _with_headers(send, _limit_headers(standing))
+            scope["state"]["headers"] += _limit_headers(standing)
             refusal = None if standing.granted else _too_many(standing)
         if refusal is not None:
             await error_response(refusal, dialect=spoken(scope))(scope, receive, send)
         elif holder is None and report.route in _SHUT and self._visitors.has_keys:
             await Response()(scope, receive, send)
         else:
+            await self._routed(report, scope, receive, send)
+
+    async def _routed(self, report: Report, scope: Any, receive: Receive, send: Send) -> None:
+        try:
             await self._app(scope, receive, send)
+        except (ProxyError, HTTPException) as error:
+            if report.status:
+                raise
+            await refused(error, scope)(scope, receive, send)
 
     def _refusal(self, scope: Any, headers: dict[str, str], holder: "Holder | None") -> ProxyError | None:
         if self._closing.begun:
@@ -261,22 +275,19 @@ def _too_many(standing: Standing) -> TooManyRequests:
     )
 
 
-def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *headers]
-        await send(message)
-
-    return sent
+def _ids(report: Report) -> list[tuple[bytes, bytes]]:
+    """As OpenAI and Anthropic name it."""
+    request_id = report.request_id.encode()
+    return [(b"x-request-id", request_id), (b"request-id", request_id)]
 
 
-def _tagged(send: Send, report: Report, more: Sequence[tuple[bytes, bytes]]) -> Send:
+def _tagged(send: Send, report: Report, headers: list[tuple[bytes, bytes]]) -> Send:
+    """``send`` with ``headers`` as they are when the answer begins; the only wrapper around each piece of a stream."""
+
     async def tagged(message: Message) -> None:
         if message["type"] == "http.response.start":
             report.status = message["status"]
-            request_id = report.request_id.encode()
-            ids = (b"x-request-id", request_id), (b"request-id", request_id)
-            message["headers"] = [*message["headers"], *more, *ids]
+            message["headers"] = [*message["headers"], *headers]
         await send(message)
 
     return tagged
@@ -294,7 +305,7 @@ def _session(headers: dict[str, str]) -> str:
 def _request_id(scope: Any) -> str:
     """The caller's own id if it is sane, so that its log and ours can be laid side by side."""
     given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-    return given if _SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+    return given if _SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
 
 
 def _route(path: str) -> str:

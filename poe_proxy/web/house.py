@@ -33,7 +33,6 @@ from poe_proxy.web.costs import Costs
 from poe_proxy.web.lifeline import Closing
 
 _COLLECT_AFTER = (10_000, 20, 50)  # new objects, and rounds of the younger generations; Python's own are 700, 10, 10
-_COUNTING_AFTER_S = 1.0  # first the answers that are asked for right at the start
 
 
 @dataclass(slots=True)
@@ -80,13 +79,12 @@ async def opened(
     means = Means(time.monotonic, random.random, settings.retry_budget_s, Memory(time.monotonic))
     patience = Patience(settings.stream_idle_s, settings.answer_timeout_s)
     costs = Costs(upkeep, ledger, settings.footer_wait_s, settings.points_per_message_warn, time.monotonic)
-    clipper = Clipper(Tokens(), Factors(), on=settings.clip == "auto")
+    clipper = Clipper(Tokens(on_fault=_estimating), Factors(), on=settings.clip == "auto")
     lessons = Lessons(clipper, time.monotonic)
     closing.listen()
     chores = [
         asyncio.create_task(upkeep.run(poe), name="upkeep"),
         asyncio.create_task(ledger.run(poe), name="ledger"),
-        asyncio.create_task(_able_to_count(clipper), name="tokens"),
     ]
     for chore in chores:
         chore.add_done_callback(_told)
@@ -112,7 +110,7 @@ async def opened(
         await lessons.stop()
         clipper.tokens.close()
         await ledger.close()
-        await transport.shut()
+        await transport.aclose()
 
 
 def _spare_the_collector() -> None:
@@ -125,12 +123,8 @@ def _spare_the_collector() -> None:
         gc.set_threshold(*_COLLECT_AFTER)
 
 
-async def _able_to_count(clipper: Clipper) -> None:
-    """Load the tokenizer before a long conversation, or a caller who only counts, has to wait for it."""
-    await asyncio.sleep(_COUNTING_AFTER_S)
-    await clipper.tokens.loaded()
-    if clipper.tokens.fault:
-        log.log.warning("tokens are estimated", reason=clipper.tokens.fault)
+def _estimating(why: str) -> None:
+    log.log.warning("tokens are estimated", reason=why)
 
 
 def _told(chore: asyncio.Task[None]) -> None:

@@ -3,13 +3,12 @@
 import asyncio
 import tracemalloc
 
-import limits
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limits.aio.strategies import MovingWindowRateLimiter
 
 from poe_proxy.limits.inbound import Inbound, Standing
-from poe_proxy.limits.memory import BoundedMemory
+from poe_proxy.limits.memory import Recent
 
 ADA, BOB = [("address", "192.0.2.1")], [("address", "192.0.2.2")]
 
@@ -27,26 +26,21 @@ def admit(inbound: Inbound, callers: list[tuple[str, str]]) -> Standing:
 
 
 @given(st.integers(1, 5), st.lists(st.tuples(st.floats(0, 30), st.sampled_from("abc")), max_size=60))
-def test_no_window_holds_more_hits_than_allowed_and_no_room_goes_unused(
+def test_no_window_holds_more_requests_than_allowed_and_no_room_goes_unused(
     limit: int, hits: list[tuple[float, str]]
 ) -> None:
     clock = Clock()
-    limiter = MovingWindowRateLimiter(BoundedMemory(clock))
-    item = limits.RateLimitItemPerMinute(limit)
+    inbound = Inbound(f"{limit}/minute", 1, clock=clock)
     granted: dict[str, list[float]] = {"a": [], "b": [], "c": []}
-
-    async def story() -> None:
-        for pause, who in hits:
-            clock.now += pause
-            recent = [moment for moment in granted[who] if moment > clock.now - 60]
-            window = await limiter.get_window_stats(item, who)
-            assert window.remaining == limit - len(recent)
-            assert window.reset_time == (recent[0] if recent else clock.now) + 60
-            assert await limiter.hit(item, who) == (len(recent) < limit)
-            if len(recent) < limit:
-                granted[who].append(clock.now)
-
-    asyncio.run(story())
+    for pause, who in hits:
+        clock.now += pause
+        recent = [moment for moment in granted[who] if moment > clock.now - 60]
+        standing = admit(inbound, [("address", who)])
+        assert standing.granted == (len(recent) < limit)
+        assert standing.left == max(0, limit - len(recent) - 1)
+        assert standing.reset_s == pytest.approx((recent[0] if recent else clock.now) + 60 - clock.now)
+        if standing.granted:
+            granted[who].append(clock.now)
 
 
 def test_many_callers_do_not_make_it_grow_without_end() -> None:
@@ -65,31 +59,22 @@ def test_many_callers_do_not_make_it_grow_without_end() -> None:
     assert grown < 20 * 2**20
 
 
+def recent(who: str, **bounds: int) -> Recent:
+    """Requests of callers named by a letter each, all at the same moment."""
+    seen = Recent(60, Clock(), **bounds)
+    for caller in who:
+        seen.add(caller)
+    return seen
+
+
 def test_beyond_the_bound_the_one_who_was_silent_longest_is_forgotten() -> None:
-    clock = Clock()
-    limiter = MovingWindowRateLimiter(BoundedMemory(clock, max_keys=2))
-    item = limits.RateLimitItemPerMinute(2)
-
-    async def story() -> None:
-        for who in ("ada", "bob", "ada", "eve"):
-            await limiter.hit(item, who)
-        assert not await limiter.hit(item, "ada")
-        assert (await limiter.get_window_stats(item, "bob")).remaining == 2
-
-    asyncio.run(story())
+    seen = recent("abae", max_keys=2)
+    assert [seen.seen(who)[0] for who in "abe"] == [2, 0, 1]
 
 
-def test_many_hits_of_few_callers_are_bounded_too() -> None:
-    limiter = MovingWindowRateLimiter(BoundedMemory(Clock(), max_hits=3))
-    item = limits.RateLimitItemPerMinute(9)
-
-    async def story() -> None:
-        for who in ("ada", "ada", "bob", "bob"):
-            await limiter.hit(item, who)
-        assert (await limiter.get_window_stats(item, "ada")).remaining == 9
-        assert (await limiter.get_window_stats(item, "bob")).remaining == 7
-
-    asyncio.run(story())
+def test_many_requests_of_few_callers_are_bounded_too() -> None:
+    seen = recent("aabb", max_hits=3)
+    assert [seen.seen(who)[0] for who in "ab"] == [0, 2]
 
 
 def test_each_caller_has_a_limit_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""The Poe client: what it sends, and that attempts share nothing but the pool."""
+"""The Poe client: what it sends, and how it reads what comes back."""
 
 import asyncio
 import gzip
@@ -10,27 +10,22 @@ import respx
 
 from poe_proxy.canonical.errors import LinkError, NotReached, StreamBroken
 from poe_proxy.poe.client import Answered, PoeClient
-from poe_proxy.poe.transport import SharedTransport
 from poe_proxy.poe.usage_api import check_key
 
 URL = "https://api.poe.com"
 Work = Callable[[PoeClient], Awaitable[object]]
 
 
-def with_client(work: Work) -> object:
+def with_client(work: Work, poe: respx.MockRouter) -> object:
     async def run() -> object:
-        transport = SharedTransport(connections=10)
-        try:
-            return await work(PoeClient(URL, "the-key", transport))
-        finally:
-            await transport.shut()
+        return await work(PoeClient(URL, "the-key", httpx.MockTransport(poe.async_handler)))
 
     return asyncio.run(run())
 
 
 @pytest.fixture
 def mocked() -> respx.MockRouter:
-    return respx.mock(base_url=URL, using="httpx", assert_all_called=False)
+    return respx.MockRouter(base_url=URL, assert_all_called=False)
 
 
 def test_a_chat_call_carries_key_type_and_body_and_asks_for_no_compression(mocked: respx.MockRouter) -> None:
@@ -38,35 +33,14 @@ def test_a_chat_call_carries_key_type_and_body_and_asks_for_no_compression(mocke
         async with poe.post("/v1/chat/completions", b'{"model":"m"}', idle_s=1) as answered:
             return await answered.whole()
 
-    with mocked:
-        route = mocked.post("/v1/chat/completions").respond(200, json={"ok": True})
-        assert with_client(work) == b'{"ok":true}'
-        sent = route.calls.last.request
+    route = mocked.post("/v1/chat/completions").respond(200, json={"ok": True})
+    assert with_client(work, mocked) == b'{"ok":true}'
+    sent = route.calls.last.request
     assert sent.headers["authorization"] == "Bearer the-key"
     assert sent.headers["content-type"] == "application/json"
     assert sent.headers["accept-encoding"] == "identity"
     assert sent.headers["user-agent"].startswith("poe-proxy/")
     assert sent.content == b'{"model":"m"}'
-
-
-def test_each_call_has_a_client_of_its_own_and_the_pool_outlives_it(mocked: respx.MockRouter) -> None:
-    made: list[httpx.AsyncClient] = []
-    original = httpx.AsyncClient.__init__
-
-    def noted(self: httpx.AsyncClient, *args: object, **options: object) -> None:
-        made.append(self)
-        original(self, *args, **options)  # type: ignore[arg-type]
-
-    async def work(poe: PoeClient) -> None:
-        for _ in range(3):
-            await poe.get("/v1/models", timeout_s=1)
-
-    with mocked, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(httpx.AsyncClient, "__init__", noted)
-        mocked.get("/v1/models").respond(200, json={})
-        with_client(work)
-    assert len(made) == 3
-    assert all(client.is_closed for client in made)
 
 
 STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
@@ -100,7 +74,7 @@ def test_how_an_answer_begins_tells_whether_it_is_a_stream(
 
     async def run() -> tuple[bool, bytes]:
         answered = Answered(httpx.Response(200, headers={"content-type": content_type}, stream=Body()))
-        return await answered.is_stream(), await answered.whole()
+        return await answered.is_stream(lambda: None), await answered.whole()
 
     assert asyncio.run(run()) == (is_stream, b"".join(pieces))
 
@@ -119,21 +93,19 @@ def test_an_answer_without_end_is_not_kept(
     async def work(poe: PoeClient) -> None:
         await poe.get("/v1/models", timeout_s=1)
 
-    with mocked:
-        headers = {"content-encoding": encoding}
-        mocked.get("/v1/models").mock(return_value=httpx.Response(200, headers=headers, stream=Body()))
-        with pytest.raises(StreamBroken):
-            with_client(work)
+    headers = {"content-encoding": encoding}
+    mocked.get("/v1/models").mock(return_value=httpx.Response(200, headers=headers, stream=Body()))
+    with pytest.raises(StreamBroken):
+        with_client(work, mocked)
 
 
 def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> None:
     async def work(poe: PoeClient) -> None:
         await poe.get("/v1/models", timeout_s=1)
 
-    with mocked:
-        mocked.get("/v1/models").mock(side_effect=httpx.ConnectError)
-        with pytest.raises(NotReached):
-            with_client(work)
+    mocked.get("/v1/models").mock(side_effect=httpx.ConnectError)
+    with pytest.raises(NotReached):
+        with_client(work, mocked)
 
 
 @pytest.mark.parametrize(
@@ -153,16 +125,14 @@ def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> No
 def test_the_balance_tells_whether_the_key_is_good(
     mocked: respx.MockRouter, status: int, body: object, valid: bool | None, balance: int | None
 ) -> None:
-    with mocked:
-        mocked.get("/usage/current_balance").respond(status, json=body)
-        state = with_client(check_key)
+    mocked.get("/usage/current_balance").respond(status, json=body)
+    state = with_client(check_key, mocked)
     assert (state.valid, state.balance) == (valid, balance)  # type: ignore[attr-defined]
 
 
 def test_a_poe_that_cannot_be_reached_leaves_the_keys_state_open(mocked: respx.MockRouter) -> None:
-    with mocked:
-        mocked.get("/usage/current_balance").mock(side_effect=httpx.ConnectTimeout)
-        state = with_client(check_key)
+    mocked.get("/usage/current_balance").mock(side_effect=httpx.ConnectTimeout)
+    state = with_client(check_key, mocked)
     assert state.valid is None  # type: ignore[attr-defined]
     assert "could not be checked" in state.words  # type: ignore[attr-defined]
 

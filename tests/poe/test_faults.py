@@ -69,7 +69,7 @@ async def calling(url: str) -> AsyncIterator[PoeClient]:
     try:
         yield PoeClient(url, "a-key", transport)
     finally:
-        await transport.shut()
+        await transport.aclose()
 
 
 async def call(url: str, idle_s: float = 5) -> bytes:
@@ -226,7 +226,7 @@ def test_a_call_goes_through_a_proxy_in_between() -> None:
             try:
                 await whole(PoeClient("http://poe.invalid", "a-key", transport))
             finally:
-                await transport.shut()
+                await transport.aclose()
         return asked[0].partition(b"\r\n")[0]
 
     assert asyncio.run(run()) == b"POST http://poe.invalid/v1/chat/completions HTTP/1.1"

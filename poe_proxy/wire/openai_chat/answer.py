@@ -20,7 +20,6 @@ from poe_proxy.canonical.events import (
     Used,
 )
 from poe_proxy.canonical.json import Json, as_object
-from poe_proxy.canonical.usage import Usage
 from poe_proxy.wire.lenient import as_text, mended
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import added_up, as_call, is_other, pieces, signature_of
@@ -68,7 +67,8 @@ def _read(body: Json, choice: Json) -> list[Event]:
     reason = legal_finish(choice.get("finish_reason"), has_calls=bool(calls))
     events += [*calls, Finished(reason, framed({}, {}, {**choice, "logprobs": None}, finish=reason))]
     if isinstance(usage := body.get("usage"), dict):
-        events.append(Used(read_usage(usage), {"choices": [], "usage": whole_usage(usage)}))
+        used = read_usage(usage)
+        events.append(Used(used, {"choices": [], "usage": whole_usage(usage, used)}))
     return events
 
 
@@ -138,8 +138,9 @@ def _written(answer: Answer, model: str) -> Json:
     has_calls = "tool_calls" in choice["message"]
     choice["finish_reason"] = legal_finish(answer.finish, has_calls=has_calls)
     body["choices"] = [choice]
-    usage = _usage(body.pop("usage", None) or as_object(answer.usage_frame).get("usage"), answer.usage)
-    if usage is None:
+    body.pop("usage", None)
+    usage = as_object(answer.usage_frame).get("usage") or (answer.usage and written_usage(answer.usage))
+    if not usage:
         return body
     return {**body, "usage": usage if answer.cost is None else with_cost(usage, answer.cost)}
 
@@ -183,11 +184,3 @@ def _whole_call(call: Call) -> Json:
     whole = as_call(_said(call), call.id, call.name, call.arguments, 0)
     del whole["index"]
     return whole
-
-
-def _usage(said: Any, used: Usage | None) -> Json | None:
-    if isinstance(said, dict):
-        return whole_usage(said)
-    if used is None:
-        return None
-    return written_usage(used)

@@ -89,8 +89,8 @@ class ChunkReader:
             frame = framed(chunk, {}, {**choice, "logprobs": None}, finish=legal)
             events += [*self._last_of_calls(chunk), self._finish(legal, frame)]
         if isinstance(usage, dict):
-            whole = whole_usage(usage)
-            events.append(Used(read_usage(usage), {**framed(chunk, {}), "choices": [], "usage": whole}))
+            read = read_usage(usage)
+            events.append(Used(read, {**framed(chunk, {}), "choices": [], "usage": whole_usage(usage, read)}))
         return events
 
     def unclosed(self) -> list[Event]:

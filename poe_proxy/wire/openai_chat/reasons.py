@@ -55,9 +55,8 @@ def read_usage(usage: Json) -> Usage:
     )
 
 
-def whole_usage(usage: Json) -> Json:
-    """The usage with the three figures that SDKs require, whatever Poe left out."""
-    read = read_usage(usage)
+def whole_usage(usage: Json, read: Usage) -> Json:
+    """The usage with the three figures that SDKs require, whatever Poe left out; ``read`` is what it says."""
     return {
         **usage,
         "prompt_tokens": read.prompt,

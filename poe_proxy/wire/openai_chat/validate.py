@@ -28,10 +28,9 @@ def validate(body: Any) -> Json:
         raise BadRequest(f"The request body must be a JSON object, not {_kind(body)}.")
     _model(body)
     _messages(body)
-    for field, (accepts, wanted) in _OPTIONAL.items():
-        value = body.get(field)
-        if value is not None and not accepts(value):
-            raise _wrong(field, wanted, value)
+    for field, value in body.items():
+        if value is not None and (rule := _OPTIONAL.get(field)) is not None and not rule[0](value):
+            raise _wrong(field, rule[1], value)
     _tools(body)
     _response_format(body)
     return body
