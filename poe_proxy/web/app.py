@@ -149,7 +149,7 @@ class _PlainRoute(APIRoute):
     async def handle(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request. Errors go to the app's handlers."""
         if self.methods and scope["method"] not in self.methods:
-            raise HTTPException(405)
+            raise HTTPException(405, headers={"allow": "GET, HEAD" if "GET" in self.methods else "POST"})
         response = await self.endpoint(WebRequest(scope, receive, send))
         await response(scope, receive, send)
 
@@ -163,7 +163,9 @@ async def _proxy_error(request: WebRequest, error: Exception) -> Response:
 
 async def _http_error(request: WebRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return await _proxy_error(request, _as_ours(request, error))
+    response = await _proxy_error(request, _as_ours(request, error))
+    response.headers.update(error.headers or {})
+    return response
 
 
 def _as_ours(request: WebRequest, error: HTTPException) -> ProxyError:
