@@ -1,0 +1,76 @@
+"""The routes keep what ``GET /openapi.json`` says of them: schemathesis calls each with what it may and may not take.
+
+It is used as a library; its pytest plugin stays out of the other tests, see ``pytest.ini``.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, CheckFunction, GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi import checks
+
+from poe_proxy.web.openapi import document
+from tests.running import Proxy
+
+Route = APIOperation[Any, Any, Any, Any]
+_RUNS = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_FOUND = schemathesis.openapi.from_dict(document()).get_all_operations()
+_OPERATIONS: list[Route] = [found.ok() for found in _FOUND if isinstance(found, Ok)]
+_MODELS = st.sampled_from(["gpt-5.4-mini", "claude-haiku-4.5", "gemini-3-flash", "imagen-4", "haiku", "no-such-model"])
+_CHECKS: list[CheckFunction] = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+each_route = pytest.mark.parametrize("route", _OPERATIONS, ids=lambda route: route.label)
+
+
+def check(proxy: Proxy, case: Case[Any], *more: CheckFunction) -> None:
+    """Call the route and hold the answer against its description."""
+    case.call_and_validate(base_url=proxy.url, checks=[*_CHECKS, *more], timeout=30)
+
+
+@each_route
+def test_what_a_route_takes_is_answered_as_described(route: Route, proxy: Proxy) -> None:
+    @_RUNS
+    @given(route.as_strategy(GenerationMode.POSITIVE), _MODELS)
+    def run(case: Case[Any], model: str) -> None:
+        if isinstance(case.body, dict):
+            case.body["model"] = model
+        if "model_id" in case.path_parameters:
+            case.path_parameters["model_id"] = model
+        check(proxy, case)
+
+    run()
+
+
+@pytest.mark.parametrize("route", [one for one in _OPERATIONS if one.body or one.query], ids=lambda route: route.label)
+def test_what_it_does_not_take_is_refused_as_described(route: Route, proxy: Proxy) -> None:
+    @_RUNS
+    @given(route.as_strategy(GenerationMode.NEGATIVE))
+    def run(case: Case[Any]) -> None:
+        check(proxy, case)
+
+    run()
+
+
+def test_every_route_is_described(proxy: Proxy) -> None:
+    """Those that also work without /v1, and HEAD, go without saying."""
+    described = {(route.path, route.method.upper()) for route in _OPERATIONS}
+    served = {(path.replace(":path}", "}"), method) for path, method in _served(proxy)}
+    assert described == {(path, method) for path, method in served if (f"/v1{path}", method) not in served}
+
+
+def _served(proxy: Proxy) -> Iterator[tuple[str, str]]:
+    for route in proxy.app.routes:
+        if isinstance(route, APIRoute):
+            yield from ((route.path, method) for method in (route.methods or ()) if method != "HEAD")
