@@ -197,7 +197,11 @@ def usage(tokens: Tokens) -> Json:
         "prompt_tokens": tokens.prompt,
         "completion_tokens": tokens.completion,
         "total_tokens": tokens.prompt + tokens.completion,
-        "prompt_tokens_details": {"cached_tokens": tokens.cached, "audio_tokens": None},
+        "prompt_tokens_details": {
+            "cached_tokens": tokens.cached,
+            "cache_creation_tokens": tokens.written,
+            "audio_tokens": None,
+        },
         "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
     }
 

@@ -106,7 +106,7 @@ def of_message(message: Message) -> Heard:
     """A message as both dialects have it; Anthropic counts what was read from the cache beside the input."""
     usage, blocks = message.usage, message.content
     details = usage.output_tokens_details
-    read = usage.cache_read_input_tokens or 0
+    read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
     return Heard(
         "".join(block.text for block in blocks if block.type == "text"),
         "".join(block.thinking for block in blocks if block.type == "thinking"),
@@ -114,9 +114,10 @@ def of_message(message: Message) -> Heard:
         [(block.id, block.name, block.input) for block in blocks if block.type == "tool_use"],
         message.stop_reason,
         Tokens(
-            usage.input_tokens + read + (usage.cache_creation_input_tokens or 0),
+            usage.input_tokens + read + written,
             usage.output_tokens,
             read,
             (details.thinking_tokens if details else 0) or 0,
+            written,
         ),
     )

@@ -24,12 +24,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The figures of a usage, as OpenAI counts them: ``cached`` is part of ``prompt``."""
+    """The figures of a usage, as OpenAI counts them: ``cached``, and what was ``written`` to the cache, are part of
+    ``prompt``."""
 
     prompt: int
     completion: int
     cached: int
     reasoning: int
+    written: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,13 @@ text = _texts | st.sampled_from(["", " ", "\n\n", "a\u2028b", "data: [DONE]\n\n"
 _ids = st.sampled_from(["call_1", "toolu_01", "functions.f:0", "", "x" * 200, "é/🙂", "call_1__sig_"])
 _arguments = st.dictionaries(text, text | st.integers(-9, 9) | st.none() | st.lists(text, max_size=2), max_size=3)
 _tokens = st.builds(
-    lambda prompt, completion, share: Tokens(prompt, completion, prompt // share, completion // share),
+    lambda prompt, completion, share, written: Tokens(
+        prompt + written, completion, prompt // share, completion // share, written
+    ),
     st.integers(1, 2**40),
     st.integers(1, 2**31),
     st.integers(1, 9),
+    st.sampled_from([0, 0, 7]),
 )
 
 

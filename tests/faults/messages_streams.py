@@ -140,8 +140,8 @@ def _input(draw: st.DrawFn, index: int, text: str, manner: Manner) -> list[Json]
 def usage(tokens: Tokens) -> Json:
     """The figures as Anthropic writes them: what was read from the cache is beside the input."""
     told: Json = {
-        "input_tokens": tokens.prompt - tokens.cached,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": tokens.prompt - tokens.cached - tokens.written,
+        "cache_creation_input_tokens": tokens.written,
         "cache_read_input_tokens": tokens.cached,
         "output_tokens": tokens.completion,
     }
