@@ -1,7 +1,6 @@
 """The house without its doors: what a Poe says, read, staged and written as a request's answer is, for each pair of
 dialects."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -113,12 +112,6 @@ class Pair:
 
 PAIRS = [Pair(way, spoken) for way in ("chat", "messages") for spoken in ("chat", "messages")]
 _TOKENS = Tokens()
-_LOOP = asyncio.Runner()
-
-
-def run(work: Any) -> Any:
-    """What ``work`` comes to, in one loop for all examples: a loop of its own for each takes longer than the work."""
-    return _LOOP.run(work)
 
 
 def _no_time() -> float:

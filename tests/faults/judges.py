@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 from anthropic.types import Message
 from openai import OpenAI
-from openai.lib.streaming.chat._types import ParsedChatCompletionSnapshot
+from openai.lib.streaming.chat import ParsedChatCompletionSnapshot
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from tests.faults.meant import Tokens
@@ -28,16 +28,7 @@ class Heard:
     tokens: Tokens | None
 
 
-class _Script(httpx2.BaseTransport):
-    """Answers every request with ``data`` as a stream, in one piece for each of its frames."""
-
-    data: bytes = b""
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=self.data, request=request)
-
-
-_SCRIPT = _Script()
+_SCRIPT = messages_grammar.Script()
 _OPENAI = OpenAI(
     api_key="k", base_url="http://127.0.0.1:9", http_client=httpx2.Client(transport=_SCRIPT), max_retries=0
 )

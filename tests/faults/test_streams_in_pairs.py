@@ -3,9 +3,12 @@
 Made answers go through every pair of dialects, cut anywhere, and into the official SDKs' parsers.
 """
 
+import asyncio
 import dataclasses
 import json
 import re
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import anthropic
 import openai
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 
 from poe_proxy.canonical.errors import ProxyError
 from tests.faults import chat_streams, judges, messages_streams
-from tests.faults.house import PAIRS, Pair, run
+from tests.faults.house import PAIRS, Pair
 from tests.faults.judges import Heard
 from tests.faults.meant import Json, Meant, meant, on_the_wire
 from tests.wire import grammar as chat_grammar
@@ -23,7 +26,15 @@ from tests.wire.anthropic_messages import grammar
 
 _RUNS = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 NATIVE = Pair("messages", "messages")
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 each_pair = pytest.mark.parametrize("pair", PAIRS, ids=str)
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """What a coroutine comes to, in one loop for all examples: a loop for each takes longer than the work in it."""
+    with asyncio.Runner() as runner:
+        yield runner.run
 
 
 @st.composite
@@ -84,8 +95,8 @@ def _without_blanks(told: Heard, said: Meant) -> Heard:
 
 @each_pair
 @_RUNS
-@given(st.data())
-def test_of_a_stream_the_sdk_hears_what_was_meant(pair: Pair, data: st.DataObject) -> None:
+@given(data=st.data())
+def test_of_a_stream_the_sdk_hears_what_was_meant(pair: Pair, run: Run, data: st.DataObject) -> None:
     said, frames = data.draw(streams(pair))
     told = run(pair.stream(data.draw(on_the_wire(frames))))
     if pair.spoken == "chat":
@@ -97,16 +108,16 @@ def test_of_a_stream_the_sdk_hears_what_was_meant(pair: Pair, data: st.DataObjec
 
 @each_pair
 @_RUNS
-@given(st.data())
-def test_of_a_whole_answer_it_hears_the_same(pair: Pair, data: st.DataObject) -> None:
+@given(data=st.data())
+def test_of_a_whole_answer_it_hears_the_same(pair: Pair, run: Run, data: st.DataObject) -> None:
     said, body = data.draw(wholes(pair))
     check(pair, said, heard_whole(pair, run(pair.whole(body))))
 
 
 @each_pair
 @_RUNS
-@given(st.data())
-def test_and_of_one_that_was_not_asked_for_so(pair: Pair, data: st.DataObject) -> None:
+@given(data=st.data())
+def test_and_of_one_that_was_not_asked_for_so(pair: Pair, run: Run, data: st.DataObject) -> None:
     """JSON in answer to a stream, and a stream in answer to who wants none."""
     said, body = data.draw(wholes(pair))
     check(pair, said, heard(pair, run(pair.stream(body, streams=False))))
@@ -135,8 +146,8 @@ _BREAKS = {
 
 @each_pair
 @_RUNS
-@given(st.data())
-def test_a_break_is_an_error_of_the_sdk(pair: Pair, data: st.DataObject) -> None:
+@given(data=st.data())
+def test_a_break_is_an_error_of_the_sdk(pair: Pair, run: Run, data: st.DataObject) -> None:
     """Before any content it is one of ours, which is told with a status of its own."""
     _, frames = data.draw(streams(pair))
     last = next((place for place, one in enumerate(frames) if _ends(one)), len(frames) - 1)
@@ -160,8 +171,8 @@ def _ends(frame: bytes) -> bool:
 
 
 @_RUNS
-@given(st.data())
-def test_what_anthropic_says_is_heard_as_if_we_were_not_there(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_what_anthropic_says_is_heard_as_if_we_were_not_there(run: Run, data: st.DataObject) -> None:
     said = data.draw(meant(refuses=False))
     told = data.draw(messages_streams.events(said, data.draw(messages_streams.manners(plain=True))))
     frames = messages_streams.framed(told)
