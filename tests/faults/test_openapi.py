@@ -6,6 +6,7 @@ It is used as a library; its pytest plugin stays out of the other tests, see ``p
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from fastapi.routing import APIRoute
@@ -107,6 +108,7 @@ def test_who_is_turned_away_is_told_as_described(
 
 def test_every_route_is_described(proxy: Proxy) -> None:
     """Those that also work without /v1, and HEAD, go without saying."""
+    assert httpx.get(f"{proxy.url}/openapi.json", trust_env=False).json() == document()
     described = {(route.path, route.method.upper()) for route in _OPERATIONS}
     served = {(path.replace(":path}", "}"), method) for path, method in _served(proxy)}
     assert described == {(path, method) for path, method in served if (f"/v1{path}", method) not in served}
