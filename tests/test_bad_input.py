@@ -164,6 +164,13 @@ def test_a_wrong_path_is_told_what_would_be_right(
     assert "x-request-id" in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/v1/chat/completions", "POST"), ("/messages", "POST"), ("/v1/models", "GET, HEAD")]
+)
+def test_a_method_that_is_not_possible_is_told_which_are(proxy: Proxy, path: str, allowed: str) -> None:
+    assert httpx.delete(proxy.url + path, trust_env=False).headers["allow"] == allowed
+
+
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/chat/completions"])
 def test_a_base_url_without_v1_works_too(proxy: Proxy, path: str) -> None:
     assert post(proxy, chat("hi"), path).status_code == 200

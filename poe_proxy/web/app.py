@@ -18,12 +18,11 @@ from poe_proxy.limits.limits import Limits
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import Settings
 from poe_proxy.upkeep import Upkeep
-from poe_proxy.web import about, chat, messages, models, usage
+from poe_proxy.web import about, chat, messages, models, openapi, usage
 from poe_proxy.web.gate import Door, Gate
 from poe_proxy.web.house import opened
 from poe_proxy.web.lifeline import Closing, Receive
 from poe_proxy.web.outlet import Send
-from poe_proxy.wire.openai_chat.validate import ROLES
 
 Endpoint = Callable[[WebRequest], Awaitable[Response]]
 _EXPOSED = (
@@ -39,38 +38,6 @@ _EXPOSED = (
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
 )
-_MESSAGE = {
-    "type": "object",
-    "required": ["role"],
-    "properties": {"role": {"enum": sorted(ROLES)}, "content": {"description": "a string or a list of parts"}},
-}
-
-
-def _body_schema(description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    schema = {"type": "object", "description": description, "required": required, "properties": properties}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-_CHAT_SCHEMA = _body_schema(
-    "An OpenAI chat completions request; fields beyond these are fitted to the model.",
-    {
-        "model": {"type": "string", "minLength": 1},
-        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
-        "stream": {"type": "boolean"},
-    },
-    required=["model", "messages"],
-)
-_MESSAGES_SCHEMA = _body_schema(
-    "An Anthropic messages request; it is passed on to Claude as it is, and translated for other models.",
-    {
-        "model": {"type": "string", "minLength": 1},
-        "max_tokens": {"type": "integer", "minimum": 1},
-        "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role", "content"]}},
-        "stream": {"type": "boolean"},
-    },
-    required=["model", "max_tokens", "messages"],
-)
-_SCHEMAS: dict[Endpoint, dict[str, Any]] = {chat.chat_completions: _CHAT_SCHEMA, messages.messages: _MESSAGES_SCHEMA}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -93,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # which costs 5 % where nobody listens
     )
+    app.openapi = openapi.document  # type: ignore[method-assign]
     _add_routes(app)
     app.add_middleware(Door, settings=settings, closing=closing, inbound=limits.inbound)
     if settings.cors_origins:
@@ -129,12 +97,12 @@ def _is_alone(settings: Settings) -> bool:
 
 def _add_routes(app: FastAPI) -> None:
     for prefix in ("/v1", ""):  # a base URL without /v1 is the commonest mistake, so it is none
-        _route(app, f"{prefix}/chat/completions", chat.chat_completions, "POST", shown=bool(prefix))
-        _route(app, f"{prefix}/messages", messages.messages, "POST", shown=bool(prefix))
-        _route(app, f"{prefix}/messages/count_tokens", messages.count_tokens, "POST", shown=bool(prefix))
-        _route(app, f"{prefix}/models", models.list_models, "GET", shown=bool(prefix))
-        _route(app, f"{prefix}/usage", usage.usage, "GET", shown=bool(prefix))
-        _route(app, f"{prefix}/models/{{model_id:path}}", models.get_model, "GET", shown=bool(prefix))
+        _route(app, f"{prefix}/chat/completions", chat.chat_completions, "POST")
+        _route(app, f"{prefix}/messages", messages.messages, "POST")
+        _route(app, f"{prefix}/messages/count_tokens", messages.count_tokens, "POST")
+        _route(app, f"{prefix}/models", models.list_models, "GET")
+        _route(app, f"{prefix}/usage", usage.usage, "GET")
+        _route(app, f"{prefix}/models/{{model_id:path}}", models.get_model, "GET")
     for path, endpoint in (
         ("/", about.root),
         ("/health", about.health),
@@ -145,12 +113,11 @@ def _add_routes(app: FastAPI) -> None:
         _route(app, path, endpoint, "GET")
 
 
-def _route(app: FastAPI, path: str, endpoint: Endpoint, method: str, *, shown: bool = True) -> None:
-    extra = _SCHEMAS.get(endpoint)
-    more: dict[str, Any] = {"response_model": None, "route_class_override": _PlainRoute}
-    app.router.add_api_route(path, endpoint, methods=[method], include_in_schema=shown, openapi_extra=extra, **more)
+def _route(app: FastAPI, path: str, endpoint: Endpoint, method: str) -> None:
+    more: dict[str, Any] = {"response_model": None, "route_class_override": _PlainRoute, "include_in_schema": False}
+    app.router.add_api_route(path, endpoint, methods=[method], **more)
     if method == "GET":
-        app.router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, **more)
+        app.router.add_api_route(path, endpoint, methods=["HEAD"], **more)
 
 
 class _PlainRoute(APIRoute):
@@ -159,6 +126,6 @@ class _PlainRoute(APIRoute):
     async def handle(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request. What is raised goes to the door."""
         if self.methods and scope["method"] not in self.methods:
-            raise HTTPException(405)
+            raise HTTPException(405, headers={"allow": "GET, HEAD" if "GET" in self.methods else "POST"})
         response = await self.endpoint(WebRequest(scope, receive, send))
         await response(scope, receive, send)

@@ -17,7 +17,9 @@ def refused(error: ProxyError | HTTPException, scope: Any) -> Response:
     ours = error if isinstance(error, ProxyError) else _ours(error, WebRequest(scope))
     report: Report = scope["state"]["report"]
     report.outcome, report.error = "error", ours.gist
-    return error_response(ours, dialect=spoken(scope))
+    response = error_response(ours, dialect=spoken(scope))
+    response.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+    return response
 
 
 def _ours(error: HTTPException, request: WebRequest) -> ProxyError:

@@ -1,9 +1,12 @@
 """Writing a chat stream for the client: with the model it asked for, usage only if asked for, and one clean end."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
 from poe_proxy.canonical.errors import RateLimited, StreamBroken
 from poe_proxy.canonical.events import (
@@ -196,3 +199,32 @@ class TestFramesThatCannotBeWritten:
         told = b'data: {"choices": [{"index": 0, "delta": {"content": "a", "odd": %b}}]}\n\n' % odd
         events = read_bytes(frame(chunk({"role": "assistant"})), told, frame(chunk(finish="stop")), DONE)
         assert [one["content"] for one in deltas(written(*events)) if one.get("content")] == ["a"]
+
+
+class TestListsThatOnlyThisDialectKnows:
+    """OpenAI's SDK adds up lists of objects by their ``index``, and raises where a second one has none."""
+
+    @pytest.mark.parametrize("wrapped", [lambda one: one, lambda one: {"provider_specific_fields": one}])
+    def test_are_added_up_by_the_sdk(self, wrapped: Callable[[Json], Json]) -> None:
+        thoughts = [wrapped({"thinking_blocks": [{"type": "thinking", "thinking": one}]}) for one in ("a", "b", "c")]
+        told = written(*read(chunk({"role": "assistant"}), *map(chunk, thoughts), chunk(finish="stop")))
+        state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+        for one in told.chunks:
+            state.handle_chunk(ChatCompletionChunk.model_validate(one))
+        message = state.current_completion_snapshot.choices[0].message.to_dict()
+        (blocks,) = [one for name, one in _fields(message) if name == "thinking_blocks"]
+        assert [block["thinking"] for block in blocks] == ["a", "b", "c"]
+
+    def test_keep_the_index_that_they_have(self) -> None:
+        entries = [[{"index": 0, "text": "a"}], [{"index": 0, "text": "b"}], [{"index": None, "text": "c"}]]
+        told = written(
+            *read(chunk({"role": "assistant"}), *(chunk({"odd": one}) for one in entries), chunk(finish="stop"))
+        )
+        assert [one["odd"][0]["index"] for one in deltas(told) if "odd" in one] == [0, 0, 2]
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name, inner
+            yield from _fields(inner)

@@ -174,12 +174,14 @@ class MessageReader:
     def _after(self, kind: str, event: Json) -> list[Event]:
         if kind == "message_delta":
             self._usage = completed(self._usage, event.get("usage"))
-            return self._used()
+            return self._used(event)
         has_more = kind == "message_stop" and len(event) > 1  # some backends hang figures of their own on it
         return self._opaque(event) if has_more else []
 
-    def _used(self) -> list[Event]:
-        return [Used(read_usage(self._usage))] if self._usage else []
+    def _used(self, later: Json | None = None) -> list[Event]:
+        """The figures, with a frame where a ``later`` event than the finish completed what stands in its own."""
+        frame = None if later is None else self._frame({**later, "usage": self._usage})
+        return [Used(read_usage(self._usage), frame)] if self._usage else []
 
     def _block(self, event: Json) -> _Block | None:
         index = event.get("index")

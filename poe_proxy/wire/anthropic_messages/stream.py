@@ -219,7 +219,8 @@ class Writer:
     def _message_delta(self) -> Json:
         used = self._end.used
         said = self._end.finished.frame if self._end.finished is not None else None
-        usage = as_object(said.get("usage")) if said is not None else {}
+        latest = used.frame if used is not None and used.frame is not None else said
+        usage = as_object(latest.get("usage")) if latest is not None else {}
         if not usage:
             usage = written_usage(used.usage if used is not None else None, self._prompt_estimate(), said=self._said)
         if used is not None and used.cost is not None:

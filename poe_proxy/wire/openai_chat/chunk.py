@@ -18,7 +18,7 @@ from poe_proxy.canonical.events import (
 )
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.openai_chat.calls import CallAssembler, Told, pieces, signature_of
-from poe_proxy.wire.openai_chat.frames import bare, framed, index_of, seconds, the_choice
+from poe_proxy.wire.openai_chat.frames import Numbered, bare, framed, index_of, seconds, the_choice
 from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, is_finish, legal_finish, read_usage, whole_usage
 from poe_proxy.wire.openai_chat.thoughts import ReasoningOnce
 
@@ -39,6 +39,7 @@ class ChunkReader:
         self.finished = False
         self._reasoning = ReasoningOnce()
         self._index: int | None = None
+        self._numbered = Numbered()
 
     def read(self, chunk: Json) -> list[Event]:
         choice = _first(chunk.get("choices"))
@@ -78,7 +79,7 @@ class ChunkReader:
         events = self._start(chunk)
         rest = {key: value for key, value in delta.items() if key not in _OURS and value is not None}
         if rest or choice.get("logprobs"):
-            events += self._with_rest(chunk, choice, delta, rest)
+            events += self._with_rest(chunk, choice, delta, self._numbered.mended(rest))
         else:
             events += self._deltas(chunk, delta)
         reason = choice.get("finish_reason")

@@ -7,6 +7,7 @@ from poe_proxy.canonical.events import Event, Failed, Opaque, Started
 from poe_proxy.canonical.json import Json
 
 _NOT_AROUND = frozenset({"usage", "error"})  # an error that is null is still one to clients that ask for the key
+_DEEPEST = 8  # objects within objects that are looked into
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138
 
 
@@ -30,6 +31,36 @@ def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | 
     kept = {key: value for key, value in (choice or {}).items() if key not in ("delta", "message")}
     made["choices"] = [{**kept, "index": 0, "delta": delta, "finish_reason": finish}]
     return made
+
+
+class Numbered:
+    """Numbers the entries of lists of objects that come piece by piece in fields that only this dialect knows.
+
+    OpenAI's SDK adds lists up by the ``index`` of their entries, and gives up on a second one without: a provider's
+    ``thinking_blocks`` come so.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def mended(self, fields: Json, path: tuple[str, ...] = ()) -> Json:
+        """``fields``, with an ``index`` for the entries that need one; at ``path`` of the delta."""
+        return {name: self._value(value, (*path, name)) for name, value in fields.items()}
+
+    def _value(self, value: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(value, dict) and len(path) < _DEEPEST:
+            return self.mended(value, path)
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            return value
+        begun = self._counts.get(path, 0)
+        self._counts[path] = begun + len(value)
+        if not begun:
+            return value
+        return [{**entry, "index": _own(entry, place)} for place, entry in enumerate(value, begun)]
+
+
+def _own(entry: Json, place: int) -> Any:
+    return entry["index"] if isinstance(entry.get("index"), int) else place
 
 
 def the_choice(choices: Any, also: int | None = None) -> Json:

@@ -120,7 +120,7 @@ def kinds(events: list[Json]) -> list[str]:
 
 
 @dataclass
-class _Script(httpx2.BaseTransport):
+class Script(httpx2.BaseTransport):
     """Answers every request with ``data`` as a stream."""
 
     data: bytes = b""
@@ -129,7 +129,7 @@ class _Script(httpx2.BaseTransport):
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=self.data, request=request)
 
 
-_SCRIPT = _Script()
+_SCRIPT = Script()
 _CLIENT = Anthropic(
     api_key="k", base_url="http://127.0.0.1:9", http_client=httpx2.Client(transport=_SCRIPT), max_retries=0
 )

@@ -152,3 +152,11 @@ def test_an_attempt_that_is_repeated_in_another_dialect_goes_on_with_the_first_s
     assert [event["type"] for event in events].count("message_start") == 1
     assert events[0] == start()
     assert grammar.content(events) == [{"type": "text", "text": "Hi"}]
+
+
+def test_figures_that_come_after_the_stop_reason_are_told() -> None:
+    """Anthropic says that there is one ``message_delta`` or more."""
+    later = end(None, {"output_tokens": 9})
+    written = told(read(start(USAGE), *text(0, "a"), end(usage={"output_tokens": 1}), later, STOP, keep=True))
+    assert written[-2]["delta"]["stop_reason"] == "end_turn"
+    assert written[-2]["usage"] == {**USAGE, "output_tokens": 9}
