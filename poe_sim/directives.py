@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_DIRECTIVE = re.compile(r"\[\[sim:(?P<fault>fault\s+)?(?P<text>[^\]]+)\]\]")
+_DIRECTIVE = re.compile(r"\[\[sim:(?P<fault>fault\s+)?(?!tag\s)(?P<text>[^\]]+)\]\]")
+_TAG = re.compile(r"\[\[sim:tag\s+(\S+?)\s*\]\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,12 @@ def faults_in(text: str) -> tuple[Directive, ...]:
     return tuple(parse(match["text"]) for match in _DIRECTIVE.finditer(text) if match["fault"])
 
 
+def tag_in(text: str) -> str | None:
+    """The first mark that `text` bears."""
+    found = _TAG.search(text)
+    return found[1] if found else None
+
+
 def without(text: str) -> str:
     """`text` as a person would have written it."""
-    return _DIRECTIVE.sub("", text).strip()
+    return _TAG.sub("", _DIRECTIVE.sub("", text)).strip()

@@ -12,7 +12,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from poe_sim import faults, prices, refusals, script, tokens, validation
+from poe_sim import directives, faults, prices, refusals, script, tokens, validation
 from poe_sim.access import MESSAGES, admit, answer_headers
 from poe_sim.answer import Answer, Json, Prompt, Turn, Usage
 from poe_sim.books import Row
@@ -64,6 +64,7 @@ class Exchange:
         malformed = validation.check_shape(body)
         prompt = Prompt("", "") if malformed else self._dialect.read(body)
         self.record.model = prompt.model or None
+        self.record.tag = self.record.tag or directives.tag_in(prompt.last_user)
         demand = self._poe.demands.take(self.record.model, self.record.path, self._headers, prompt.last_user)
         wanted, active = demand
         self.record.faults = [fault.name for fault in active]

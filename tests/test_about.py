@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import structlog
 import poe_sim
 from poe_proxy.observe import log
 from tests.running import Proxy, eventually
-from tests.talk import chat, frames, open_stream, post, queue
+from tests.talk import chat, frames, hanging_up, open_stream, post, queue
 
 StartProxy = Callable[..., Proxy]
 SECRET = "the-secret-of-the-user"
@@ -204,6 +205,16 @@ def test_names_that_callers_make_up_become_no_labels(start_proxy: StartProxy) ->
     post(proxy, chat("hi", model="invented-by-a-caller"))
     httpx.get(f"{proxy.url}/invented/too", trust_env=False)
     assert "invented" not in metrics(proxy)
+
+
+def test_metrics_tell_how_many_tasks_there_are_now(own_poe: poe_sim.SimServer, own_proxy: Proxy) -> None:
+    def tasks() -> float:
+        return float(re.findall(r"^poe_proxy_tasks (\S+)$", metrics(own_proxy), re.MULTILINE)[0])
+
+    before = tasks()
+    with hanging_up(own_proxy, chat("[[sim:fault slow_headers seconds=60]] hi")):
+        eventually(lambda: tasks() > before)
+    eventually(lambda: tasks() <= before)
 
 
 def metrics(proxy: Proxy) -> str:

@@ -30,6 +30,13 @@ class Case:
     history: tuple[str, ...] = ()
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
 
+    def calls_no_more(self) -> bool:
+        """Whether all its calls are known: its last one was answered, or nobody waits for another."""
+        if self.answered_at is not None:
+            return True
+        last = self.report.sent[-1] if self.report.sent else None
+        return last is not None and last.ended_at is not None and not last.failure
+
     def settlement(self) -> Settlement | None:
         """The points, where there are some."""
         return Settlement(self.points, self.source) if self.source and self.points is not None else None

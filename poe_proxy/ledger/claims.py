@@ -21,9 +21,9 @@ def claims(report: Report, request: str, offset_s: float, now: float, ended: flo
     made = []
     for number, sent in enumerate(report.sent):
         last = number == len(report.sent) - 1
-        running = ended is None and last and sent.ended_at is None
-        if not running and not _may_be_charged(sent):
+        if not _may_be_charged(sent):
             continue
+        running = ended is None and last and sent.ended_at is None and not sent.failure  # failed: it waits for a retry
         usage = None if running or sent.model != usage_model else report.usage
         made.append(
             Claim(

@@ -18,6 +18,7 @@ _WITHOUT_TOKENS = 15.0
 _OTHER_TOKENS = 25.0
 _OTHER_KEY = 20.0
 _HINT = 10.0  # at most: Poe's estimate may leave reasoning out altogether, so it never outweighs time and proof
+_ESTIMATED_PROMPT = 12.0  # at most: an estimate may leave tools and images out, so alone it is no certainty
 _UNUSUAL_LAG_S = 0.1
 _MAD_TO_SIGMA = 1.5
 _FEWEST_PAIRS = 5
@@ -142,7 +143,7 @@ class Judge:
             if agrees(told, row):
                 return 0.0
             return _OTHER_TOKENS if claim.age >= PATIENCE_S else None
-        cost = _huber(self.prompt.distance(told.prompt, row.tokens_in))
+        cost = min(_ESTIMATED_PROMPT, _huber(self.prompt.distance(told.prompt, row.tokens_in)))
         if told.completion and row.tokens_out is not None:  # Poe fact: an estimate of 0 says nothing
             cost += min(_HINT, _huber(self.completion.distance(told.completion, row.tokens_out)))
         return cost

@@ -151,10 +151,11 @@ class Poller:
         cases, now = self._cases.open(), self._means.wall()
         if not rows:  # then only those without an answer can be told anything: that they were not charged
             cases = [case for case in cases if case.report.first_event_s is None]
+        over = {case.id for case in cases if case.calls_no_more()}
         verdicts, without = await asyncio.to_thread(self._verdicts, cases, rows, self._read_at or now)
         for verdict in verdicts:
             case = self._cases.get(verdict.request)
-            if case is not None:
+            if case is not None and case.id in over:
                 self._experience.learn(verdict.pairs)
                 ids = tuple(row.id for _, row in verdict.pairs)
                 self._used.update(dict.fromkeys(ids, now))

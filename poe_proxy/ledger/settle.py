@@ -22,6 +22,7 @@ _SURE_ALONE = 40.0
 _RUNNING_ALONE = 17.0
 _UNANSWERED_ALONE = 3.0
 _UNEXPLAINED = 17.0  # a row of our own key that no call of ours explains
+_UNPROVEN = 10.0  # a row that is not final, beside one with just the tokens that the answer told
 _UNEXPLAINED_UNNAMED = 10.0  # others who call the same model within a second are rare, yet no proof: below MARGIN
 
 
@@ -129,15 +130,22 @@ class _Table:
         return [self._decided(number) for number in range(len(self._claims))]
 
     def _costs(self, claim: Claim, near: range, judge: Judge) -> dict[int, float]:
-        costs, proofs = {}, {}
+        costs, proofs = {}, set()
         for place in near:
             row = self._rows[place]
             cost = judge.cost(claim, row)
             if cost is not None:
                 costs[place] = cost + _UNEXPLAINED - _unexplained(row, judge.key)
                 if proves(claim, row):
-                    proofs[place] = costs[place]
-        return proofs or costs
+                    proofs.add(place)
+        return self._beside(proofs, costs) if proofs else costs
+
+    def _beside(self, proofs: set[int], costs: dict[int, float]) -> dict[int, float]:
+        """What is left where tokens prove rows: a lost call of the same prompt may own these, and a row that is not
+        final be the claim's own."""
+        kept = {place: costs[place] for place in proofs}
+        open_rows = {place: cost + _UNPROVEN for place, cost in costs.items() if self._rows[place].points is None}
+        return kept | open_rows
 
     def _decided(self, number: int) -> _Decided:
         claim, column = self._claims[number], self._matching.column[number]
@@ -145,13 +153,18 @@ class _Table:
         if claim.running or (row is None and not _is_free(claim)) or (row is not None and row.points is None):
             return _Decided(claim, None, certain=False)
         points = self._points(column, claim)
+        is_proven = row is not None and proves(claim, row)
         slack = self._matching.slack(
             number,
-            lambda other: self._points(other, claim) != points,
+            lambda other: self._points(other, claim) != points and not (is_proven and self._is_open(other)),
             fixed=self._of_request[claim.request] - {number},
             limit=MARGIN,
         )
         return _Decided(claim, row, certain=slack >= MARGIN)
+
+    def _is_open(self, column: int) -> bool:
+        """Whether a row is not final yet, which leaves no doubt in what the tokens of another prove."""
+        return column >= 0 and self._rows[column].points is None
 
     def _points(self, column: int, claim: Claim) -> int | None:
         if column >= 0:

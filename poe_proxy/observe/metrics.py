@@ -75,6 +75,12 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+        self.tasks = Gauge(
+            "poe_proxy_tasks",
+            "Tasks of the event loop when this page was last asked of that worker",
+            registry=self._registry,
+            multiprocess_mode="liveall",
+        )
 
     def count(self, report: Report) -> None:
         """Count one finished request."""

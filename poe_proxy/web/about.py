@@ -1,5 +1,6 @@
 """What the proxy says of itself: ``/``, ``/health``, ``/ready`` and ``/metrics``."""
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request as WebRequest
@@ -56,4 +57,6 @@ async def ready(request: WebRequest) -> Response:
 
 async def metrics(request: WebRequest) -> Response:
     """The metrics page."""
-    return Response(House.of(request).metrics.page(), media_type=CONTENT_TYPE)
+    counted = House.of(request).metrics
+    counted.tasks.set(len(asyncio.all_tasks()))
+    return Response(counted.page(), media_type=CONTENT_TYPE)

@@ -52,6 +52,18 @@ def test_what_poe_refused_or_never_saw_makes_no_claim(free: Sent) -> None:
     assert [claim.number for claim in made(report(sent=[free, sent(NOW + 1)]))] == [1]
 
 
+def test_what_poe_refused_makes_no_claim_while_its_request_waits_to_try_again_either() -> None:
+    assert (
+        made(report(sent=[sent(status=429, failure="RateLimited")], usage=None, first_event_s=None), ended=None) == []
+    )
+
+
+def test_a_lost_call_does_not_run_while_its_request_waits_to_try_again() -> None:
+    lost = sent(failure="Unanswered", status=0, answered_at=None)
+    (claim,) = made(report(sent=[lost], usage=None, first_event_s=None), ended=None)
+    assert (claim.running, claim.sure) == (False, False), "its row may well be final"
+
+
 @pytest.mark.parametrize("failure", ["Unanswered", "StreamBroken", "Garbled", "PoeFailed"])
 def test_what_may_have_been_charged_is_a_claim_without_being_sure(failure: str) -> None:
     lost, again = made(report(sent=[sent(failure=failure, status=0, answered_at=None), sent(NOW + 1)]))

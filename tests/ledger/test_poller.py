@@ -47,3 +47,25 @@ def test_a_row_that_appeared_while_pages_were_read_is_not_taken_for_absent() -> 
 
 def test_the_last_look_before_a_footer_goes_without_is_not_missed() -> None:
     assert 1.25 + _LEAST_GAP_S < 1.45
+
+
+def test_a_request_that_will_call_again_is_not_settled_yet() -> None:
+    cases, closed = Cases("a-"), list[Case]()
+    lost = Sent("glm-5", NOW, None, 0, failure="Unanswered")
+    waiting = cases.begin(replace(report(), sent=[lost], usage=None, first_event_s=None))
+    over = cases.begin(replace(report(), sent=[Sent("gpt-5.4", NOW, NOW + 1, 200)]))
+    over.answered_at = NOW + 1
+
+    def row(row_id: str, model: str, points: int) -> HistoryRow:
+        return HistoryRow(row_id, NOW, model, points=points, key_name="Ours")
+
+    async def history(_since: float, before_page: Any) -> list[HistoryRow]:
+        await before_page()
+        return [row("one", "GLM-5", 7), row("other", "GPT-5.4", 30)]
+
+    poller = Poller(cases, AloneLease(), Means(history, lambda: NOW + 9, asyncio.sleep, closed.append))  # type: ignore[arg-type]
+    asyncio.run(poller._round())
+    assert closed == [over]
+    waiting.answered_at = NOW + 2
+    asyncio.run(poller._round())
+    assert (closed, waiting.points) == ([over, waiting], 7)

@@ -101,6 +101,18 @@ def test_a_proof_does_not_wait_for_rows_that_are_not_settled() -> None:
     assert points([one], [row("r", 24, tokens_in=100, tokens_out=5), row("s", None)]) == {"a": 24}
 
 
+def test_an_answer_leaves_the_row_of_a_lost_call_with_the_same_prompt_to_that_call() -> None:
+    experience = known_key()
+    experience.lags.extend([0.1] * 6)
+    lost = claim("a", number=1, told=Tokens(100), exact=True, sure=False)
+    again = claim("a", NOW + 1.2, number=2, told=Tokens(100, 5, 0), exact=True)
+    free = claim("b", NOW + 1.2, sure=False)
+    first, second = row("r", tokens_in=100, tokens_out=5), row("s", None, NOW + 1.3)
+    assert "a" not in points([lost, again, free], [first, second], experience), "the answer's own is not final yet"
+    second = replace(second, points=24, tokens_in=100, tokens_out=5)
+    assert points([lost, again, free], [first, second], experience) == {"a": 48, "b": 0}
+
+
 def test_providers_may_count_cached_or_reasoning_tokens_apart() -> None:
     one = claim(told=Tokens(8400, 50, 8000, 40), exact=True)
     assert points([one], [row(tokens_in=400, tokens_out=90)]) == {"a": 24}
@@ -159,6 +171,12 @@ def test_a_key_that_was_renamed_is_learnt_anew() -> None:
     renamed = row(key_name="New name")
     assert points([claim()], [renamed], known_key()) == {}
     assert points([claim(age=31)], [renamed], known_key()) == {"a": 24}
+
+
+def test_an_estimated_prompt_alone_does_not_settle_who_left_beside_it() -> None:
+    left, with_tools = claim("a"), claim("b", NOW + 0.05, told=Tokens(23, 0))
+    rows = [row("r", 8, tokens_in=34, tokens_out=53), row("s", 12, NOW + 0.15, tokens_in=600, tokens_out=9)]
+    assert points([left, with_tools], rows, known_key()) == {}, "Poe's estimate may have left the tools out"
 
 
 # --- running, repeated and unanswered calls --------------------------------------------------------------------------

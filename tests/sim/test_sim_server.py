@@ -54,6 +54,13 @@ def test_what_arrived_can_be_looked_at(http: Any, chat: Any) -> None:
     assert record["arrived_at"] <= record["finished_at"]
 
 
+def test_a_mark_in_the_prompt_reaches_the_charge_and_not_the_answer(http: Any, chat: Any) -> None:
+    said = chat("[[sim:tag mine]][[sim:reasoning]] hello").json()["choices"][0]["message"]
+    assert "reasoning" in said, "a mark is no script"
+    assert chat("[[sim:tag other]] hello").json()["choices"][0]["message"]["content"] == "You said: hello"
+    assert [charge["tag"] for charge in http("GET", "/_sim/charges").json()["charges"]] == ["mine", "other"]
+
+
 @pytest.mark.parametrize(
     ("request_fields", "outcome"),
     [({}, "answered"), ({"foo": 1}, "refused"), ({"headers": {"x-sim-fault": "500"}}, "fault")],
