@@ -128,9 +128,10 @@ def _listener(settings: Settings) -> socket.socket:
 def _announce(settings: Settings, port: int, *, demo: bool) -> None:
     mode = "DEMO in front of a stand-in Poe (no account needed, invented answers)" if demo else "in front of Poe"
     key = "your PROXY_API_KEY" if settings.proxy_api_key else "any key"
-    print(  # noqa: T201
-        f"Poe Proxy {__version__}, {mode}\n  point your client at {url(settings, port)}/v1 with {key}; "
-        "Anthropic's clients without the /v1",
-        file=sys.stderr,
-        flush=True,
-    )
+    with contextlib.suppress(OSError):  # as for the log: where nobody can be told, requests are served all the same
+        print(  # noqa: T201
+            f"Poe Proxy {__version__}, {mode}\n  point your client at {url(settings, port)}/v1 with {key}; "
+            "Anthropic's clients without the /v1",
+            file=sys.stderr,
+            flush=True,
+        )
