@@ -32,16 +32,18 @@ class Ledger:
         alone: bool,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rows: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         """``database`` is a URL or the file of an SQLite database; ``alone``: no other process is known to use it.
 
-        ``wall`` tells Unix seconds, ``keep_days`` 0 keeps rows for ever.
+        ``wall`` tells Unix seconds, ``keep_days`` 0 keeps rows for ever. ``rows`` is told how many rows wait to be
+        written, and how many more are lost.
         """
         prefix = f"{uuid.uuid4().hex[:16]}-"
         self._wall = wall
         self._sleep = sleep
         self._cases = Cases(prefix)
-        self._writer = Writer(database, keep_days, wall, sleep)
+        self._writer = Writer(database, keep_days, wall, sleep, rows)
         self._lease = Lease(self._writer, prefix, wall, alone=alone)
         self._poller: Poller | None = None
 
