@@ -6,9 +6,11 @@ app's: this module knows no routes and no callers.
 
 import asyncio
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from poe_proxy.canonical.errors import CallerError
@@ -26,6 +28,19 @@ class _HeadTooLargeError(Exception):
     pass
 
 
+class _Flow(FlowControl):
+    """Reads no further while requests wait for their turn: uvicorn would, with each answer, and for ever."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Collection[object]) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Read on, if it is time to."""
+        if not self._waiting:
+            super().resume_reading()
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. Nothing here is done per request but to note that a head begins or is whole.
 
@@ -38,8 +53,8 @@ class Protocol(HttpToolsProtocol):
         self._head_timeout_s = head_timeout_s
         self._shutdown_s = shutdown_s
         self._waiting_since: float | None = None  # for the rest of a head, while nothing is being answered
-        self._in_head = False
-        self._head_bytes = 0
+        self._is_news = False  # in what just arrived a head became whole, or a piece of a body was
+        self._fruitless = 0  # bytes without either: of one head, or of what stands around the pieces of a body
         self._arriving = 0
         self._refused = False
         self._timer: asyncio.TimerHandle
@@ -47,6 +62,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         self._waiting_since = self.loop.time()
         self._timer = self.loop.call_later(self._head_timeout_s, self._look_at_the_clock)
 
@@ -62,7 +78,7 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._waiting_since is None and not self._answering:
             self._waiting_since = self.loop.time()
-        self._arriving = len(data)
+        self._arriving, self._is_news = len(data), False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -73,23 +89,33 @@ class Protocol(HttpToolsProtocol):
             else:
                 self._refuse_form("TLS, where plain HTTP is spoken" if data.startswith(_TLS) else str(error))
         else:
-            self._head_bytes += self._arriving
-            if self._in_head and self._head_bytes > MAX_HEAD:
+            self._fruitless = 0 if self._is_news else self._fruitless + self._arriving
+            if self._fruitless > MAX_HEAD:
                 self._refuse_size()
 
     def on_message_begin(self) -> None:
         """Begin to count."""
         super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = 0
+        self._fruitless = 0
 
     def on_headers_complete(self) -> None:
         """Weigh the head, if it can be too heavy, and hand it on."""
-        self._in_head = False
-        if self._head_bytes + self._arriving > MAX_HEAD and self._weight() > MAX_HEAD:
+        if self._fruitless + self._arriving > MAX_HEAD and self._weight() > MAX_HEAD:
             raise _HeadTooLargeError
         super().on_headers_complete()
+        self.headers = []  # what comes behind the body goes here, and is none of the request's
+        self._is_news = True
         self._waiting_since = None
+
+    def on_body(self, body: bytes) -> None:
+        """Begin to count anew."""
+        super().on_body(body)
+        self._is_news = True
+
+    def on_response_complete(self) -> None:
+        """Begin with the next request, and read on once it is the last one that is here."""
+        super().on_response_complete()
+        self.flow.resume_reading()
 
     def shutdown(self) -> None:
         """The server's end, for which a client that reads nothing shall not keep us waiting."""
