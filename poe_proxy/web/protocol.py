@@ -13,7 +13,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from poe_proxy.canonical.errors import CallerError
+from poe_proxy.canonical.errors import CallerError, ProxyError, Unavailable
 from poe_proxy.canonical.report import Report
 from poe_proxy.observe import log
 from poe_proxy.web.respond import error_response
@@ -21,6 +21,12 @@ from poe_proxy.web.respond import error_response
 MAX_HEAD = 64 * 1024
 LAST_WORDS_S = 2.0  # after the grace period: for what is still to be said to a client that reads it
 _LINGER_S = 5.0
+_TOLD_AT_ONCE = 50
+"""Connections beyond the limit that are told so: each keeps its place for as long as that takes."""
+_FULL = (
+    "The proxy has {} connections open, which is as many as it may: close some, or raise the limit of open files "
+    "(ulimit -n) that it is started with."
+)
 _TLS = b"\x16\x03"
 
 
@@ -45,11 +51,13 @@ class Protocol(HttpToolsProtocol):
     """One connection. Nothing here is done per request but to note that a head begins or is whole.
 
     ``head_timeout_s`` counts from the connection, or from the first byte after an answer, until the head is whole;
-    ``shutdown_s`` from the server's shutdown until a connection that is still there is cut, read or not.
+    ``shutdown_s`` from the server's shutdown until a connection that is still there is cut, read or not. Beyond
+    ``most`` connections a new one is told so and ended.
     """
 
-    def __init__(self, *, head_timeout_s: float, shutdown_s: float, **given: Any) -> None:
+    def __init__(self, *, head_timeout_s: float, shutdown_s: float, most: int = 2**31, **given: Any) -> None:
         super().__init__(**given)
+        self._most = most
         self._head_timeout_s = head_timeout_s
         self._shutdown_s = shutdown_s
         self._waiting_since: float | None = None  # for the rest of a head, while nothing is being answered
@@ -65,6 +73,10 @@ class Protocol(HttpToolsProtocol):
         self.flow = _Flow(transport, self.pipeline)
         self._waiting_since = self.loop.time()
         self._timer = self.loop.call_later(self._head_timeout_s, self._look_at_the_clock)
+        if len(self.connections) > self._most + _TOLD_AT_ONCE:
+            transport.abort()
+        elif len(self.connections) > self._most:
+            self._refuse(Unavailable(_FULL.format(self._most), code="too_many_connections", retry_after=1))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -138,15 +150,17 @@ class Protocol(HttpToolsProtocol):
             self._timer = self.loop.call_at(due, self._look_at_the_clock)
         else:
             said = f"The request's headers did not arrive within {self._head_timeout_s:g} s (BODY_TIMEOUT_S)."
-            self._refuse(408, "headers_too_slow", said)
+            self._refuse(_caller_error(408, "headers_too_slow", said))
 
     def _refuse_form(self, reason: str) -> None:
-        self._refuse(400, "invalid_http", f"This is no HTTP request that the proxy can read: {reason}.", reason)
+        said = f"This is no HTTP request that the proxy can read: {reason}."
+        self._refuse(_caller_error(400, "invalid_http", said), reason)
 
     def _refuse_size(self) -> None:
-        self._refuse(431, "headers_too_large", f"The request's headers are larger than {MAX_HEAD // 1024} kB.")
+        said = f"The request's headers are larger than {MAX_HEAD // 1024} kB."
+        self._refuse(_caller_error(431, "headers_too_large", said))
 
-    def _refuse(self, status: int, code: str, message: str, *notes: str) -> None:
+    def _refuse(self, error: ProxyError, *notes: str) -> None:
         """Answer in OpenAI's shape and close; where half an answer to an earlier request is out already, only close."""
         self._refused = True
         self._timer.cancel()
@@ -156,18 +170,22 @@ class Protocol(HttpToolsProtocol):
         if self._answering:  # the head was well, the body is not: the app, which waits for it, learns that it is over
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self._answer(status, code, message, list(notes))
+        self._answer(error, list(notes))
         self.transport.write_eof()
         self._timer = self.loop.call_later(_LINGER_S, self.transport.abort)
 
-    def _answer(self, status: int, code: str, message: str, notes: list[str]) -> None:
-        error = CallerError(message, code=code)
-        error.status = status
+    def _answer(self, error: ProxyError, notes: list[str]) -> None:
         request_id, now = f"req_{uuid.uuid4().hex}", self.loop.time()
         response = error_response(error, {"x-request-id": request_id, "connection": "close"})
         headers = (b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *response.raw_headers))
-        self.transport.write(b"".join((STATUS_LINE[status], *headers, b"\r\n", response.body)))
+        self.transport.write(b"".join((STATUS_LINE[error.status], *headers, b"\r\n", response.body)))
         begun = now if self._waiting_since is None else self._waiting_since
-        told = Report(request_id, "other", begun, status=status, outcome="error", ended=now, notes=notes)
-        told.error = f"CallerError {status} {code}"
+        told = Report(request_id, "other", begun, status=error.status, outcome="error", ended=now, notes=notes)
+        told.error = f"{type(error).__name__} {error.status} {error.code}"
         log.write(told)
+
+
+def _caller_error(status: int, code: str, message: str) -> CallerError:
+    error = CallerError(message, code=code)
+    error.status = status
+    return error
