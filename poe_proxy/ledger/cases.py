@@ -13,7 +13,7 @@ MOST_OPEN = 5_000
 
 @dataclass(slots=True, eq=False)
 class Case:
-    """One request on its way to its points. Times are Unix seconds.
+    """One request on its way to its points. Times are seconds of a clock that is never set.
 
     ``answered_at``: since when nothing more is sent to Poe for it. ``finished``: its Report is complete.
     ``queued``: its row is on the way to the database, or there.
@@ -74,10 +74,9 @@ class Cases:
             self.close(case, report.estimate, "estimated")
         return case
 
-    def adopt(self, row: Row) -> None:
+    def adopt(self, row: Row, answered_at: float) -> None:
         """A row that another process, or an earlier start, left open."""
         if row.id not in self._open:
-            answered_at = row.time + row.duration_s
             self._open[row.id] = Case(row.id, report_of(row), answered_at, finished=True, queued=True, row=row)
 
     def close(self, case: Case, points: int | None, source: Source, history: tuple[str, ...] = ()) -> None:

@@ -31,20 +31,22 @@ class Ledger:
         keep_days: int,
         alone: bool,
         wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rows: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         """``database`` is a URL or the file of an SQLite database; ``alone``: no other process is known to use it.
 
-        ``wall`` tells Unix seconds, ``keep_days`` 0 keeps rows for ever. ``rows`` is told how many rows wait to be
-        written, and how many more are lost.
+        ``wall`` tells Unix seconds, ``clock`` counts seconds; ``keep_days`` 0 keeps rows for ever. ``rows`` is told how
+        many rows wait to be written, and how many more are lost.
         """
         prefix = f"{uuid.uuid4().hex[:16]}-"
         self._wall = wall
+        self._clock = clock
         self._sleep = sleep
         self._cases = Cases(prefix)
         self._writer = Writer(database, keep_days, wall, sleep, rows)
-        self._lease = Lease(self._writer, prefix, wall, alone=alone)
+        self._lease = Lease(self._writer, prefix, wall, clock, alone=alone)
         self._poller: Poller | None = None
 
     def begin(self, report: Report) -> None:
@@ -53,7 +55,7 @@ class Ledger:
 
     def take(self, report: Report) -> None:
         """``report`` is complete. Returns at once."""
-        case = self._cases.finish(report, self._wall())
+        case = self._cases.finish(report, self._clock())
         self._writer.add(case)
         if not case.source and self._poller is not None:
             self._poller.expect(case)
@@ -70,7 +72,7 @@ class Ledger:
         if case.source:
             return case.settlement()
         if case.answered_at is None:
-            case.answered_at = self._wall()
+            case.answered_at = self._clock()
             self._poller.expect(case)
         waiter = asyncio.get_running_loop().create_future()
         case.waiters.append(waiter)
@@ -105,6 +107,7 @@ class Ledger:
         means = Means(
             history=lambda since, before_page: points_history(poe, since, before_page=before_page),
             wall=self._wall,
+            clock=self._clock,
             sleep=self._sleep,
             closed=self._writer.settle,
         )
