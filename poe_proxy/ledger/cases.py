@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from poe_proxy.canonical.report import Report
 from poe_proxy.ledger.row import Row, Settlement, Source, report_of, row_of
@@ -39,6 +39,10 @@ class Case:
         if self.row is not None:
             return self.row.settled(self.points, self.source, self.history)
         return row_of(self.report, self.id, self.points, self.source, self.history)
+
+    def as_running_row(self, now: float) -> Row:
+        """The row while it runs: all that is left of it, should this process be killed."""
+        return row_of(replace(self.report, outcome="open", ended=now), self.id)
 
 
 class Cases:
@@ -105,6 +109,10 @@ class Cases:
     def answered(self) -> Iterator[Case]:
         """Those that wait for nothing but their row."""
         return (case for case in self._open.values() if case.answered_at is not None)
+
+    def running(self) -> list[Case]:
+        """Those that are not finished."""
+        return list(self._running.values())
 
     def own(self, cases: Iterable[Case]) -> list[Case]:
         """Those of ``cases`` that began in this process."""

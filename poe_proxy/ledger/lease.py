@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from poe_proxy.ledger.row import Points, Row, StoreError
-from poe_proxy.ledger.writer import Writer
+from poe_proxy.ledger.writer import NOTED_EVERY_S, Writer
 
 _LEASE_S = 10.0
 _RENEW_S = 5.0
@@ -60,7 +60,8 @@ class Lease:
         if self._writer.store is None or not self._writer.opened.is_set():
             return []
         try:
-            return await self._writer.store.open_rows(since, but=self._holder)
+            silent = self._wall() - (0 if self._alone else 2 * NOTED_EVERY_S)
+            return await self._writer.store.open_rows(since, but=self._holder, silent=silent)
         except StoreError:
             return []
 

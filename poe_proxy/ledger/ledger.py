@@ -19,6 +19,7 @@ from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.points_history import points_history
 
 _BEGIN_S = 1.0
+_NOTE_S = 1.0
 
 
 class Ledger:
@@ -115,8 +116,14 @@ class Ledger:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._writer.run())
             group.create_task(poller.run())
+            group.create_task(self._note_running())
             await self._writer.opened.wait()
             poller.look()
+
+    async def _note_running(self) -> None:
+        while True:
+            await self._sleep(_NOTE_S)
+            self._writer.note(self._cases.running(), self._clock())
 
     async def begun(self) -> None:
         """Wait until rows can be kept, so that even the first is not lost; not for a database that lets us wait."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,12 +26,16 @@ from poe_proxy.observe.log import log
 _COLUMNS = tuple(field.name for field in fields(Row))
 _INSERT = text(
     f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
-    "ON CONFLICT (id) DO NOTHING"
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS if name != 'id')} "
+    "WHERE requests.outcome = 'open'"
 )
 _SETTLE = text(
     "UPDATE requests SET points = :points, source = :source, history = :history WHERE id = :id AND source = ''"
 )
-_OPEN = text("SELECT * FROM requests WHERE time > :since AND source = '' AND id NOT LIKE :own")
+_OPEN = text(
+    "SELECT * FROM requests WHERE time > :since AND source = '' AND id NOT LIKE :own "
+    "AND (outcome <> 'open' OR time + duration_s < :silent)"
+)
 _USED = text("SELECT history FROM requests WHERE time > :since AND history <> '[]'")
 _GIVE_UP = text("UPDATE requests SET points = estimate, source = 'estimated' WHERE time < :before AND source = ''")
 _PRUNE = text("DELETE FROM requests WHERE time < :before")
@@ -109,7 +114,7 @@ class Store:
                 await self._engine.dispose()
 
     async def write(self, rows: Sequence[Row], settled: Sequence[Points]) -> None:
-        """Add rows and points in one transaction; what is already there stays as it is."""
+        """Add rows and points in one transaction; what is already there stays as it is, but for requests under way."""
         await self._to_its_end(self._write(rows, settled))
 
     async def _write(self, rows: Sequence[Row], settled: Sequence[Points]) -> None:
@@ -130,9 +135,12 @@ class Store:
                 await asyncio.to_thread(file.drop_changes)
                 await self._open()
 
-    async def open_rows(self, since: float, *, but: str = "-") -> list[Row]:
-        """Rows that are not settled, younger than ``since`` (Unix seconds), whose ids do not begin with ``but``."""
-        return [_row(values) for values in await self._read(_OPEN, since=since, own=f"{but}%")]
+    async def open_rows(self, since: float, *, but: str = "-", silent: float = inf) -> list[Row]:
+        """Rows that are not settled, younger than ``since`` (Unix seconds), whose ids do not begin with ``but``.
+
+        Of requests under way, only those of which nothing was heard after ``silent``: nobody is there to end them.
+        """
+        return [_row(values) for values in await self._read(_OPEN, since=since, silent=silent, own=f"{but}%")]
 
     async def used(self, since: float) -> set[str]:
         """Ids of the history rows that requests younger than ``since`` were settled with."""

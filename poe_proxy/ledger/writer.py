@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 20_000
 """Rows kept in memory while the database cannot be written."""
+NOTED_EVERY_S = 30.0
+"""How often a request that runs on is noted again, which tells other processes that somebody will end it."""
+_NOTED_AFTER_S = 1.0
 _GATHER_S = 0.2
 _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
@@ -50,6 +53,8 @@ class Writer:
         self._rows = rows
         self._new: deque[Case] = deque()
         self._settled: dict[str, Case] = {}
+        self._due: dict[str, float] = {}
+        self._running: list[Row] = []
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._lost = 0
@@ -73,6 +78,15 @@ class Writer:
             self._settled[case.id] = case
             self._news.set()
 
+    def note(self, running: Sequence[Case], now: float) -> None:
+        """Requests under way, of which a row shall be left should this process be killed; ``now`` is their clock's."""
+        due = [case for case in running if now >= self._due.get(case.id, case.report.started + _NOTED_AFTER_S)]
+        later = dict.fromkeys((case.id for case in due), now + NOTED_EVERY_S)
+        self._due = {case.id: self._due[case.id] for case in running if case.id in self._due} | later
+        self._running = [case.as_running_row(now) for case in due]
+        if due:
+            self._news.set()
+
     def words(self) -> str:
         """The state of the database, for people."""
         waiting = len(self._new) + len(self._settled)
@@ -92,7 +106,7 @@ class Writer:
         await self._until_done(self._open)
         while True:
             self._news.clear()
-            while self._new or self._settled:
+            while self._new or self._settled or self._running:
                 await self._until_done(self._write)
             self._idle.set()
             await self._prune()
@@ -148,7 +162,7 @@ class Writer:
         assert self.store is not None
         cases = [self._new[number] for number in range(min(len(self._new), _BATCH))]
         settled = [self._settled[one] for one in list(self._settled)[:_BATCH]]
-        rows = []
+        rows, self._running = self._running, []  # first: a request that has ended meanwhile is among the others
         for case in cases:
             case.queued = True
             rows.append(case.as_row())

@@ -81,13 +81,11 @@ def serving(
 
 
 def rows_in(database: Path) -> list[Json]:
-    """The ledger's rows, oldest first; none where there are no tables yet."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
+    """The ledger's rows, oldest first; none where there is no database yet."""
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(database)) as connection:
         connection.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in connection.execute("SELECT * FROM requests ORDER BY time")]
-        except sqlite3.OperationalError:
-            return []
+        return [dict(row) for row in connection.execute("SELECT * FROM requests ORDER BY time")]
+    return []
 
 
 def charges(poe: poe_sim.SimServer) -> list[Json]:

@@ -81,6 +81,21 @@ def test_killed_under_load_it_starts_again_with_its_rows_and_counts_nothing_twic
     assert sum(row["points"] for row in rows) <= sum(charge["points"] for charge in charges(poe))
 
 
+def test_what_was_under_way_when_it_was_killed_is_a_row_that_says_so_and_is_settled(
+    poe: poe_sim.SimServer, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(1) as client, serving(poe, tmp_path) as first:
+        client.submit(first.ask, "[[sim:long tokens=2000 rate=20]]", stream=True)
+        (row,) = eventually(first.rows)
+        assert (row["outcome"], row["source"]) == ("open", "")
+        first.command.kill()
+    poe.wait_for(lambda poe: poe.charges)  # Poe notices, and charges for what it has said
+    with serving(poe, tmp_path) as second:
+        (row,) = eventually(lambda: [row for row in second.rows() if row["source"]], 20)
+    (charge,) = charges(poe)
+    assert (row["outcome"], row["source"], row["points"]) == ("open", "settled", charge["points"])
+
+
 def test_workers_that_are_asked_to_end_under_load_finish_every_answer_and_write_every_row(
     poe: poe_sim.SimServer, tmp_path: Path
 ) -> None:
