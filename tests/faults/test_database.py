@@ -7,13 +7,14 @@ import os
 import shutil
 import sqlite3
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 import poe_sim
 from poe_proxy.ledger import store, writer
@@ -99,15 +100,15 @@ def test_a_full_disk_is_told_with_its_cure_and_rows_are_written_when_there_is_ro
 ) -> None:
     """SQLite has the same error where it is given no more pages than it has."""
     full = [False]
-    begin = Store._write
+    transaction = Store._transaction
 
-    async def limited(self: Store, rows: list[Row], settled: list[Points]) -> None:
-        assert self._engine is not None
-        async with self._engine.connect() as connection:
+    @contextlib.asynccontextmanager
+    async def limited(self: Store) -> AsyncIterator[AsyncConnection]:
+        async with transaction(self) as connection:
             await connection.exec_driver_sql(f"PRAGMA max_page_count = {1 if full[0] else 2**30}")
-        await begin(self, rows, settled)
+            yield connection
 
-    monkeypatch.setattr(Store, "_write", limited)
+    monkeypatch.setattr(Store, "_transaction", limited)
     proxy = start_proxy()
     full[0] = True
     for _ in range(30):  # more than fits into the pages that are there
