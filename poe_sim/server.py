@@ -83,9 +83,9 @@ def serve(host: str = "127.0.0.1", port: int = 9999, settings: Settings | None =
 
 
 @contextmanager
-def running(settings: Settings | None = None) -> Iterator[SimServer]:
-    """Serve on a free loopback port from a daemon thread for as long as the block lasts."""
-    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+def running(settings: Settings | None = None, port: int = 0) -> Iterator[SimServer]:
+    """Serve on a loopback port, a free one if none is named, from a daemon thread for as long as the block lasts."""
+    with socket.create_server(("127.0.0.1", port), backlog=2048) as listener:
         server, poe = _uvicorn(settings, host="127.0.0.1", port=0)
         thread = threading.Thread(target=server.run, args=([listener],), name="poe-sim", daemon=True)
         thread.start()

@@ -48,6 +48,12 @@ class Command:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    def kill(self) -> None:
+        """End it without a farewell, with its workers: it leads the session that it was started in."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
     def end(self) -> Ended:
         """Wait until it ends by itself."""
         return Ended(self._process.wait(_PATIENCE_S), self.said)
@@ -95,12 +101,11 @@ def started(words: Sequence[str], folder: Path, settings: Mapping[str, object] |
             stderr=sink,
             start_new_session=True,
         )
+    command = Command(process, output)
     try:
-        yield Command(process, output)
+        yield command
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # with its workers: it leads the session that it was started in
-        process.wait()
+        command.kill()
 
 
 def run(words: Sequence[str], folder: Path, settings: Mapping[str, object] | None = None) -> Ended:

@@ -41,7 +41,8 @@ class Report:
     in_catalogue: bool = False  # whether that is a name of Poe's catalogue, and not one that a caller made up
     stream: bool = False
     status: int = 0
-    outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown, paused (no model was asked)
+    outcome: str = "ok"  # ok, error, cut (after the first byte), client_left, shutdown, paused (no model was asked);
+    # in the ledger alone: open, while it runs, and for good where the proxy was killed
     error: str = ""  # the error's class and code; its words may quote what the caller sent
     attempts: int = 0
     sent: list[Sent] = field(default_factory=list)

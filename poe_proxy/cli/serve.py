@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
@@ -24,6 +25,8 @@ from poe_proxy.web.protocol import LAST_WORDS_S, Protocol
 MARGIN_S = 5  # uvicorn must not cut what our own grace period is about to end with an error event
 _KEEP_ALIVE_S = 75  # longer than the pools of clients keep connections: who closes first must not be us
 _BACKLOG = 4096
+_MOST_FILES = 65_536
+_OTHER_FILES = 100
 
 
 def serve(*, host: str | None, port: int | None, demo: bool, demo_without_key: bool, workers: int | None) -> None:
@@ -65,6 +68,7 @@ def _run(settings: Settings, *, demo: bool) -> None:
             Protocol,
             head_timeout_s=settings.body_timeout_s,
             shutdown_s=settings.shutdown_grace_s + LAST_WORDS_S,
+            most=_most_connections(settings.poe_connections),
         ),
         "ws": "none",
         "proxy_headers": False,  # X-Forwarded-For is whatever a stranger says; TRUSTED_PROXIES tell who is none
@@ -82,6 +86,21 @@ def _run(settings: Settings, *, demo: bool) -> None:
             Server(Config(app, **options)).run(sockets=[listener])
         else:
             _supervise(settings, listener, options)
+
+
+def _most_connections(to_poe: int) -> int:
+    """How many clients may be connected, so that files are left for calls of Poe, the database and the log.
+
+    A process may open far more files than it is started with; workers inherit what is raised here.
+    """
+    wanted, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(allowed, _MOST_FILES) if allowed != resource.RLIM_INFINITY else _MOST_FILES
+    if most > wanted != resource.RLIM_INFINITY:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, allowed))
+            wanted = most
+    files = min(wanted, _MOST_FILES) if wanted != resource.RLIM_INFINITY else _MOST_FILES
+    return max(1, files - min(to_poe, files // 2) - _OTHER_FILES)
 
 
 def _supervise(settings: Settings, listener: socket.socket, options: dict[str, Any]) -> None:
@@ -128,9 +147,10 @@ def _listener(settings: Settings) -> socket.socket:
 def _announce(settings: Settings, port: int, *, demo: bool) -> None:
     mode = "DEMO in front of a stand-in Poe (no account needed, invented answers)" if demo else "in front of Poe"
     key = "your PROXY_API_KEY" if settings.proxy_api_key else "any key"
-    print(  # noqa: T201
-        f"Poe Proxy {__version__}, {mode}\n  point your client at {url(settings, port)}/v1 with {key}; "
-        "Anthropic's clients without the /v1",
-        file=sys.stderr,
-        flush=True,
-    )
+    with contextlib.suppress(OSError):  # as for the log: where nobody can be told, requests are served all the same
+        print(  # noqa: T201
+            f"Poe Proxy {__version__}, {mode}\n  point your client at {url(settings, port)}/v1 with {key}; "
+            "Anthropic's clients without the /v1",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from poe_proxy.canonical.report import Report
 from poe_proxy.ledger.row import Row, Settlement, Source, report_of, row_of
@@ -13,7 +13,7 @@ MOST_OPEN = 2_500
 
 @dataclass(slots=True, eq=False)
 class Case:
-    """One request on its way to its points. Times are Unix seconds.
+    """One request on its way to its points. Times are seconds of a clock that is never set.
 
     ``answered_at``: since when nothing more is sent to Poe for it. ``finished``: its Report is complete.
     ``queued``: its row is on the way to the database, or there.
@@ -46,6 +46,10 @@ class Case:
         if self.row is not None:
             return self.row.settled(self.points, self.source, self.history)
         return row_of(self.report, self.id, self.points, self.source, self.history)
+
+    def as_running_row(self, now: float) -> Row:
+        """The row while it runs: all that is left of it, should this process be killed."""
+        return row_of(replace(self.report, outcome="open", ended=now), self.id)
 
 
 class Cases:
@@ -81,10 +85,9 @@ class Cases:
             self.close(case, report.estimate, "estimated")
         return case
 
-    def adopt(self, row: Row) -> None:
+    def adopt(self, row: Row, answered_at: float) -> None:
         """A row that another process, or an earlier start, left open."""
         if row.id not in self._open:
-            answered_at = row.time + row.duration_s
             self._open[row.id] = Case(row.id, report_of(row), answered_at, finished=True, queued=True, row=row)
 
     def close(self, case: Case, points: int | None, source: Source, history: tuple[str, ...] = ()) -> None:
@@ -113,6 +116,10 @@ class Cases:
     def answered(self) -> Iterator[Case]:
         """Those that wait for nothing but their row."""
         return (case for case in self._open.values() if case.answered_at is not None)
+
+    def running(self) -> list[Case]:
+        """Those that are not finished."""
+        return list(self._running.values())
 
     def own(self, cases: Iterable[Case]) -> list[Case]:
         """Those of ``cases`` that began in this process."""

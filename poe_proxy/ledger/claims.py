@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from poe_proxy.canonical.report import Report, Sent
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.ledger.evidence import Claim, Tokens
+from poe_proxy.ledger.poe_clock import bounds
 
 _BOT_PATH = re.compile(r"chatcmpl-[0-9a-f]{24}")  # Poe fact: ids of this form come with estimated usage
 _LATE_S = 10.0
@@ -24,14 +25,15 @@ def claims(report: Report, request: str, offset_s: float, now: float, ended: flo
         if not _may_be_charged(sent):
             continue
         running = ended is None and last and sent.ended_at is None and not sent.failure  # failed: it waits for a retry
+        offset = _offset(sent, offset_s)
         usage = None if running or sent.model != usage_model else report.usage
         made.append(
             Claim(
                 request=request,
                 number=number,
                 model=sent.model.casefold(),
-                sent=sent.sent_at + offset_s,
-                latest=_latest(sent, now) + offset_s,
+                sent=sent.sent_at + offset,
+                latest=_latest(sent, now) + offset,
                 tokens=_tokens(usage, whole=last),
                 exact=_is_exact(report.sent),
                 sure=last and not sent.failure and report.first_event_s is not None,
@@ -40,6 +42,12 @@ def claims(report: Report, request: str, offset_s: float, now: float, ended: flo
             )
         )
     return made
+
+
+def _offset(sent: Sent, offset_s: float) -> float:
+    """As it was at this call: our clock may have been set since, and the rows of another hour are not its."""
+    least, most = bounds(sent) or (offset_s, offset_s)
+    return min(max(offset_s, least), most)
 
 
 def _may_be_charged(sent: Sent) -> bool:

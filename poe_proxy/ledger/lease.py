@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from poe_proxy.ledger.row import Points, Row, StoreError
-from poe_proxy.ledger.writer import Writer
+from poe_proxy.ledger.writer import NOTED_EVERY_S, Writer
 
 _LEASE_S = 10.0
 _RENEW_S = 5.0
@@ -13,11 +13,16 @@ _AT_ONCE = 500
 class Lease:
     """One process's side of it. ``alone``: as far as is known, no other process uses this database."""
 
-    def __init__(self, writer: Writer, holder: str, wall: Callable[[], float], *, alone: bool) -> None:
-        """``holder`` is what the ids of this process's rows begin with; ``wall`` tells Unix seconds."""
+    def __init__(
+        self, writer: Writer, holder: str, wall: Callable[[], float], clock: Callable[[], float], *, alone: bool
+    ) -> None:
+        """``holder`` is what the ids of this process's rows begin with; ``wall`` tells Unix seconds, ``clock`` counts
+        seconds: how long a lease is ours must not depend on a clock that is set.
+        """
         self._writer = writer
         self._holder = holder
         self._wall = wall
+        self._clock = clock
         self._until = 0.0
         self._refused = False
         self._is_new = False
@@ -25,13 +30,13 @@ class Lease:
 
     async def held(self) -> bool:
         """Whether this process settles now. While the database cannot be asked, only one that is alone may."""
-        now = self._wall()
+        now, wall = self._clock(), self._wall()
         if now < self._until - _RENEW_S:
             return True
         try:
             if self._writer.store is None or not self._writer.opened.is_set():
                 return self._alone
-            granted = await self._writer.store.lease(self._holder, now, now + _LEASE_S)
+            granted = await self._writer.store.lease(self._holder, wall, wall + _LEASE_S)
         except StoreError:
             return now < self._until or (self._alone and not self._refused)
         self._refused = not granted
@@ -55,7 +60,8 @@ class Lease:
         if self._writer.store is None or not self._writer.opened.is_set():
             return []
         try:
-            return await self._writer.store.open_rows(since, but=self._holder)
+            silent = self._wall() - (0 if self._alone else 2 * NOTED_EVERY_S)
+            return await self._writer.store.open_rows(since, but=self._holder, silent=silent)
         except StoreError:
             return []
 

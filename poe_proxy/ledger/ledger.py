@@ -19,6 +19,7 @@ from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.points_history import points_history
 
 _BEGIN_S = 1.0
+_NOTE_S = 1.0
 
 
 class Ledger:
@@ -31,18 +32,22 @@ class Ledger:
         keep_days: int,
         alone: bool,
         wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rows: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         """``database`` is a URL or the file of an SQLite database; ``alone``: no other process is known to use it.
 
-        ``wall`` tells Unix seconds, ``keep_days`` 0 keeps rows for ever.
+        ``wall`` tells Unix seconds, ``clock`` counts seconds; ``keep_days`` 0 keeps rows for ever. ``rows`` is told how
+        many rows wait to be written, and how many more are lost.
         """
         prefix = f"{uuid.uuid4().hex[:16]}-"
         self._wall = wall
+        self._clock = clock
         self._sleep = sleep
         self._cases = Cases(prefix)
-        self._writer = Writer(database, keep_days, wall, sleep)
-        self._lease = Lease(self._writer, prefix, wall, alone=alone)
+        self._writer = Writer(database, keep_days, wall, sleep, rows)
+        self._lease = Lease(self._writer, prefix, wall, clock, alone=alone)
         self._poller: Poller | None = None
 
     def begin(self, report: Report) -> None:
@@ -51,7 +56,7 @@ class Ledger:
 
     def take(self, report: Report) -> None:
         """``report`` is complete. Returns at once."""
-        case = self._cases.finish(report, self._wall())
+        case = self._cases.finish(report, self._clock())
         self._writer.add(case)
         if not case.source and self._poller is not None:
             self._poller.expect(case)
@@ -68,7 +73,7 @@ class Ledger:
         if case.source:
             return case.settlement()
         if case.answered_at is None:
-            case.answered_at = self._wall()
+            case.answered_at = self._clock()
             self._poller.expect(case)
         waiter = asyncio.get_running_loop().create_future()
         case.waiters.append(waiter)
@@ -103,6 +108,7 @@ class Ledger:
         means = Means(
             history=lambda since, before_page: points_history(poe, since, before_page=before_page),
             wall=self._wall,
+            clock=self._clock,
             sleep=self._sleep,
             closed=self._writer.settle,
         )
@@ -110,8 +116,14 @@ class Ledger:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._writer.run())
             group.create_task(poller.run())
+            group.create_task(self._note_running())
             await self._writer.opened.wait()
             poller.look()
+
+    async def _note_running(self) -> None:
+        while True:
+            await self._sleep(_NOTE_S)
+            self._writer.note(self._cases.running(), self._clock())
 
     async def begun(self) -> None:
         """Wait until rows can be kept, so that even the first is not lost; not for a database that lets us wait."""

@@ -9,7 +9,7 @@ AGES_S = (1.0, 1.2, 1.4, 1.9, 2.5, 3.5, 5, 7, 9, 12, 15, 20, 30, 45, 60, 90, 120
 
 
 def next_look(answered_at: float, now: float) -> float:
-    """When to look next for the row of a request that was answered at ``answered_at`` (Unix seconds)."""
+    """When to look next for the row of a request that was answered at ``answered_at``."""
     place = bisect_right(AGES_S, now - answered_at + 0.001)
     return answered_at + (AGES_S[place] if place < len(AGES_S) else now - answered_at + 60)
 
@@ -28,7 +28,7 @@ class Bucket:
     calls: deque[float] = field(default_factory=lambda: deque(maxlen=_A_MINUTE))
 
     def called(self, now: float) -> None:
-        """A model was called; ``now`` is in Unix seconds, as everywhere here."""
+        """A model was called; ``now`` is in seconds of a clock that is never set, as everywhere here."""
         self.calls.append(now)
 
     def wait_s(self, now: float) -> float:

@@ -9,6 +9,17 @@ _KEPT = 64
 _COARSE_S = 2.0  # a Date is in whole seconds, and servers renew theirs once a second
 
 
+def bounds(sent: Sent) -> tuple[float, float] | None:
+    """The least and the most that Poe's clock can have been ahead at this call; None where Poe did not say."""
+    if not sent.date or sent.answered_at is None:
+        return None
+    try:
+        date = parsedate_to_datetime(sent.date).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+    return date - sent.answered_at, date + _COARSE_S - sent.sent_at
+
+
 class PoeClock:
     """Each answer says: at some moment between sending and answer it was about ``Date`` at Poe."""
 
@@ -17,13 +28,8 @@ class PoeClock:
 
     def heard(self, sent: Sent) -> None:
         """Learn from one answered call; nonsense is no news."""
-        if not sent.date or sent.answered_at is None:
-            return
-        try:
-            date = parsedate_to_datetime(sent.date).timestamp()
-        except (ValueError, OverflowError, OSError):
-            return
-        self._bounds.append((date - sent.answered_at, date + _COARSE_S - sent.sent_at))
+        if (said := bounds(sent)) is not None:
+            self._bounds.append(said)
 
     @property
     def offset_s(self) -> float:

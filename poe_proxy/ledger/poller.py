@@ -34,10 +34,15 @@ History = Callable[[float, Callable[[], Awaitable[None]]], Awaitable[list[Histor
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What it needs from outside: Poe's history, a wall clock (Unix seconds), sleep, what to do with a closed case."""
+    """What it needs from outside: Poe's history, clocks, sleep, what to do with a closed case.
+
+    ``wall`` tells Unix seconds, which names a moment to Poe and to the database; ``clock`` counts seconds, for how long
+    things take and when they are due: a wall clock is set now and then.
+    """
 
     history: History
     wall: Callable[[], float]
+    clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     closed: Callable[[Case], None]
 
@@ -100,7 +105,7 @@ class Poller:
             await self._means.sleep(wait_s)
 
     async def _until_due(self) -> None:
-        while (left := self._due - self._means.wall()) > 0:
+        while (left := self._due - self._means.clock()) > 0:
             self._news.clear()
             try:
                 async with asyncio.timeout(left if left < float("inf") else None):
@@ -110,7 +115,7 @@ class Poller:
 
     def _plan(self) -> None:
         """When to look next: for rows as they age, or for what the process that settles found."""
-        now = self._means.wall()
+        now = self._means.clock()
         looks = [next_look(case.answered_at, now) for case in self._cases.answered() if case.answered_at is not None]
         if self._watching and (looks or self._inherits):
             looks.append(now + _WATCH_S)
@@ -136,10 +141,10 @@ class Poller:
 
     async def _take_over(self) -> None:
         """What other processes and earlier starts left open, and which history rows they have used."""
-        now = self._means.wall()
-        self._used.update(dict.fromkeys(await self._lease.taken(now - _REMEMBERED_S), now))
-        for row in await self._lease.others(now - OPEN_S):
-            self._cases.adopt(row)
+        wall, now = self._means.wall(), self._means.clock()
+        self._used.update(dict.fromkeys(await self._lease.taken(wall - _REMEMBERED_S), now))
+        for row in await self._lease.others(wall - OPEN_S):
+            self._cases.adopt(row, now - max(0.0, wall - row.time - row.duration_s))
         self._inherits = False
 
     def _listen(self, cases: Sequence[Case]) -> None:
@@ -148,11 +153,13 @@ class Poller:
             self._clock.heard(sent)
 
     async def _judge(self, rows: list[HistoryRow]) -> None:
-        cases, now = self._cases.open(), self._means.wall()
+        cases, now = self._cases.open(), self._means.clock()
         if not rows:  # then only those without an answer can be told anything: that they were not charged
             cases = [case for case in cases if case.report.first_event_s is None]
         over = {case.id for case in cases if case.calls_no_more()}
-        verdicts, without = await asyncio.to_thread(self._verdicts, cases, rows, self._read_at or now)
+        verdicts, without = await asyncio.to_thread(
+            self._verdicts, cases, rows, self._read_at or now, self._means.wall() - now
+        )
         for verdict in verdicts:
             case = self._cases.get(verdict.request)
             if case is not None and case.id in over:
@@ -165,17 +172,24 @@ class Poller:
         self._used = {used: at for used, at in self._used.items() if at > now - _REMEMBERED_S}
 
     def _verdicts(
-        self, cases: Sequence[Case], rows: Sequence[HistoryRow], now: float
+        self, cases: Sequence[Case], rows: Sequence[HistoryRow], now: float, epoch: float
     ) -> tuple[list[Verdict], list[Case]]:
         """In a thread: the verdicts as of ``now``, when the newest rows were read, and cases without a charge.
 
-        A call that was sent later has no row yet, so its request is not judged.
+        ``epoch`` is what to add to our clock's seconds to get Unix seconds. A call that was sent later than ``now`` has
+        no row yet, so its request is not judged.
         """
-        offset_s = self._clock.offset_s
-        made = [(case, claims(case.report, case.id, offset_s, now, case.answered_at)) for case in cases]
+        offset_s, read = self._clock.offset_s, now + epoch
+        made = [
+            (case, claims(case.report, case.id, offset_s, read, _in_unix_seconds(case.answered_at, epoch)))
+            for case in cases
+        ]
         without = [case for case, own in made if not own and case.answered_at is not None]
-        seen = [claim for _, own in made for claim in own if claim.sent <= now + offset_s]
-        later = {claim.request for _, own in made for claim in own if claim.sent > now + offset_s}
+        running = [own for case, own in made if case.answered_at is None or case.answered_at > now]
+        later = {claim.request for own in running for claim in own if claim.sent > read + offset_s}
+        seen = [
+            claim for _, own in made for claim in own if claim.request not in later or claim.sent <= read + offset_s
+        ]
         verdicts = settle(seen, rows, self._experience)
         return [verdict for verdict in verdicts if verdict.request not in later], without
 
@@ -186,7 +200,7 @@ class Poller:
         self._means.closed(case)
 
     def _give_up(self) -> None:
-        now = self._means.wall()
+        now = self._means.clock()
         for case in list(self._cases.answered()):
             if case.answered_at is not None and now - case.answered_at >= OPEN_S:
                 self._close(case, case.report.estimate, "estimated")
@@ -203,9 +217,9 @@ class Poller:
             self._close(case, found.points, found.source, found.history)
 
     async def _before_page(self) -> None:
-        if (wait_s := self._bucket.wait_s(self._means.wall())) > 0:
+        if (wait_s := self._bucket.wait_s(self._means.clock())) > 0:
             await self._means.sleep(wait_s)
-        self._read_at = self._read_at or self._means.wall()  # further pages may come seconds later
+        self._read_at = self._read_at or self._means.clock()  # further pages may come seconds later
 
     def _failed(self, words: str, retry_after: float | None) -> float:
         if words != self._fault:
@@ -219,3 +233,7 @@ class Poller:
         if self._fault:
             log.log.info("Poe's usage history can be read again")
         self._fault, self._failures = "", 0
+
+
+def _in_unix_seconds(answered_at: float | None, epoch: float) -> float | None:
+    return None if answered_at is None else answered_at + epoch

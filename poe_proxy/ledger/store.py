@@ -4,37 +4,44 @@ Imported late, since SQLAlchemy takes longer to load than the whole rest of the 
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from poe_proxy.canonical.report import Sent
 from poe_proxy.ledger.migrations import STEPS
 from poe_proxy.ledger.row import Points, Row, StoreError
+from poe_proxy.ledger.sqlite_file import SqliteFile
+from poe_proxy.observe.log import log
 
 _COLUMNS = tuple(field.name for field in fields(Row))
 _INSERT = text(
     f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
-    "ON CONFLICT (id) DO NOTHING"
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS if name != 'id')} "
+    "WHERE requests.outcome = 'open'"
 )
 _SETTLE = text(
     "UPDATE requests SET points = :points, source = :source, history = :history WHERE id = :id AND source = ''"
 )
-_OPEN = text("SELECT * FROM requests WHERE time > :since AND source = '' AND id NOT LIKE :own")
+_OPEN = text(
+    "SELECT * FROM requests WHERE time > :since AND source = '' AND id NOT LIKE :own "
+    "AND (outcome <> 'open' OR time + duration_s < :silent)"
+)
 _USED = text("SELECT history FROM requests WHERE time > :since AND history <> '[]'")
 _GIVE_UP = text("UPDATE requests SET points = estimate, source = 'estimated' WHERE time < :before AND source = ''")
 _PRUNE = text("DELETE FROM requests WHERE time < :before")
 _LEASE = text(
-    "UPDATE leases SET holder = :holder, until = :until WHERE name = 'settling' AND (holder = :holder OR until < :now)"
+    "UPDATE leases SET holder = :holder, until = :until WHERE name = 'settling' AND "
+    "(holder = :holder OR until < :now OR until - 60 > :until)"  # a clock was put back: nobody asks for so long
 )
 _RELEASE = text("UPDATE leases SET until = 0 WHERE name = 'settling' AND holder = :holder")
 _SUMS = text(
@@ -51,6 +58,16 @@ _SQLITE = "sqlite+aiosqlite"
 _LOCK_TIMEOUT_S = 5.0
 _CLOSE_S = 3.0
 _PATIENCE = {"timeout": 10, "command_timeout": 10}  # of asyncpg, which has none of its own
+_OBJECTIONS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_OBJECTIONS_STATES = ("22", "23", "42", "54")
+_UNFIT = (ValueError, TypeError, ArithmeticError, StatementError)
+"""Errors, and classes of PostgreSQL's states, that are about what was to be written; all others about the database."""
+_CURES = {
+    "not a database": "move the file away, and a new one is made",
+    "malformed": "move the file away, and a new one is made; sqlite3's .recover may save its rows",
+    "disk is full": "make room",
+    "readonly": "let the proxy write to the file and its folder",
+}
 _MIGRATION_LOCK = 730_521_001  # any number, as long as nobody else uses it for an advisory lock
 T = TypeVar("T")
 
@@ -65,9 +82,8 @@ class Store:
     def __init__(self, database: str | Path) -> None:
         """``database`` is SQLAlchemy's URL with an async driver, or the file of an SQLite database."""
         self._url = make_url(database) if isinstance(database, str) else URL.create(_SQLITE, database=str(database))
-        self._file = (
-            Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
-        )
+        is_file = self._url.get_backend_name() == "sqlite" and self._url.database
+        self._file = SqliteFile(Path(self._url.database)) if is_file and self._url.database else None
         self._engine: AsyncEngine | None = None
         self._under_way: set[asyncio.Task[Any]] = set()
 
@@ -82,10 +98,15 @@ class Store:
         await self._let_go()
 
     async def _open(self) -> None:
+        await self._let_go()
         async with _told():
+            if self._file is not None:
+                await asyncio.to_thread(self._file.make)
             self._engine = self._made()
             async with self._transaction() as connection:
                 await _migrate(connection, is_sqlite=self._file is not None)
+            if self._file is not None:
+                await asyncio.to_thread(self._file.remember)
 
     async def _let_go(self) -> None:
         if self._engine is not None:
@@ -93,22 +114,33 @@ class Store:
                 await self._engine.dispose()
 
     async def write(self, rows: Sequence[Row], settled: Sequence[Points]) -> None:
-        """Add rows and points in one transaction; what is already there stays as it is."""
+        """Add rows and points in one transaction; what is already there stays as it is, but for requests under way."""
         await self._to_its_end(self._write(rows, settled))
 
     async def _write(self, rows: Sequence[Row], settled: Sequence[Points]) -> None:
-        if self._file is not None and not self._file.exists():
-            await self._let_go()
-            await self._open()  # a file that was taken away would be written to for ever, by nobody's leave
+        if self._file is not None:
+            await self._follow(self._file)
         async with _told(), self._transaction() as connection:
             if rows:
                 await connection.execute(_INSERT, [_values(row) for row in rows])
             if settled:
                 await connection.execute(_SETTLE, [_points(one) for one in settled])
 
-    async def open_rows(self, since: float, *, but: str = "-") -> list[Row]:
-        """Rows that are not settled, younger than ``since`` (Unix seconds), whose ids do not begin with ``but``."""
-        return [_row(values) for values in await self._read(_OPEN, since=since, own=f"{but}%")]
+    async def _follow(self, file: SqliteFile) -> None:
+        """A file that was taken away, or replaced, would be written to for ever, by nobody's leave."""
+        async with _told():
+            if await asyncio.to_thread(file.is_another):
+                log.warning("the ledger's file was taken away or replaced, and is opened anew")
+                await self._let_go()
+                await asyncio.to_thread(file.drop_changes)
+                await self._open()
+
+    async def open_rows(self, since: float, *, but: str = "-", silent: float = inf) -> list[Row]:
+        """Rows that are not settled, younger than ``since`` (Unix seconds), whose ids do not begin with ``but``.
+
+        Of requests under way, only those of which nothing was heard after ``silent``: nobody is there to end them.
+        """
+        return [_row(values) for values in await self._read(_OPEN, since=since, silent=silent, own=f"{but}%")]
 
     async def used(self, since: float) -> set[str]:
         """Ids of the history rows that requests younger than ``since`` were settled with."""
@@ -156,12 +188,7 @@ class Store:
 
     def _made(self) -> AsyncEngine:
         if self._file is None:
-            return create_async_engine(
-                self._url, pool_size=4, pool_pre_ping=True, connect_args={"timeout": 10, "command_timeout": 10}
-            )
-        with suppress(OSError):  # what is wrong with the folder is told better by the database
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+            return create_async_engine(self._url, pool_size=4, pool_pre_ping=True, connect_args=_PATIENCE)
         engine = create_async_engine(
             self._url, isolation_level="AUTOCOMMIT", connect_args={"timeout": _LOCK_TIMEOUT_S}, pool_size=4
         )
@@ -229,11 +256,15 @@ async def _migrate(connection: AsyncConnection, *, is_sqlite: bool) -> None:
 
 
 def _pragmas(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(_LOCK_TIMEOUT_S * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(_LOCK_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.close()
+    except Exception:
+        connection.close()  # the pool forgets it as it is, with its thread
+        raise
 
 
 @asynccontextmanager
@@ -241,20 +272,25 @@ async def _told() -> AsyncIterator[None]:
     """The database's errors in few words: those of a statement would quote all its values."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise StoreError(_words(error)) from None
     except DBAPIError as error:
-        raise StoreError(_words(error), passing=error.connection_invalidated) from None
+        raise StoreError(_words(error), passing=not _is_objection(error)) from None
     except StoreError:
         raise
     except (OSError, TimeoutError) as error:
         raise StoreError(f"{type(error).__name__}: {error}") from None
     except Exception as error:  # drivers have their own trees of errors, and a statement's words would quote its values
-        raise StoreError(type(error).__name__, passing=False) from None
+        raise StoreError(type(error).__name__, passing=not isinstance(error, _UNFIT)) from None
+
+
+def _is_objection(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return isinstance(error, _OBJECTIONS) or state.startswith(_OBJECTIONS_STATES)
 
 
 def _words(error: DBAPIError) -> str:
-    return str(error.orig).partition("\n")[0][:200]
+    said = str(error.orig).partition("\n")[0][:200]
+    cure = next((cure for fault, cure in _CURES.items() if fault in said), "")
+    return f"{said} ({cure})" if cure else said
 
 
 def _values(row: Row) -> dict[str, Any]:

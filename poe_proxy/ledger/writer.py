@@ -3,19 +3,22 @@
 import asyncio
 import importlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poe_proxy.ledger.cases import Case
 from poe_proxy.ledger.row import Points, Row, StoreError
-from poe_proxy.observe.log import log
+from poe_proxy.observe.log import crash, log
 
 if TYPE_CHECKING:
     from poe_proxy.ledger.store import Store
 
 MOST_WAITING = 20_000
 """Rows kept in memory while the database cannot be written."""
+NOTED_EVERY_S = 30.0
+"""How often a request that runs on is noted again, which tells other processes that somebody will end it."""
+_NOTED_AFTER_S = 1.0
 _GATHER_S = 0.2
 _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
@@ -31,14 +34,27 @@ class Writer:
     ``store`` is there as soon as it is loaded; ``opened`` is set once it could be used, ``tried`` once that is known.
     """
 
-    def __init__(self, database: str | Path, keep_days: int, wall: Callable[[], float], sleep: Sleep) -> None:
-        """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds."""
+    def __init__(
+        self,
+        database: str | Path,
+        keep_days: int,
+        wall: Callable[[], float],
+        sleep: Sleep,
+        rows: Callable[[int, int], None],
+    ) -> None:
+        """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds.
+
+        ``rows`` is told, as it changes, how many rows wait and how many more are lost.
+        """
         self._database = database
         self._keep_days = keep_days
         self._wall = wall
         self._sleep = sleep
+        self._rows = rows
         self._new: deque[Case] = deque()
         self._settled: dict[str, Case] = {}
+        self._due: dict[str, float] = {}
+        self._running: list[Row] = []
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._lost = 0
@@ -51,7 +67,7 @@ class Writer:
     def add(self, case: Case) -> None:
         """A finished request. Costs the caller nothing but a place in a queue."""
         if len(self._new) >= MOST_WAITING:
-            self._lost += 1
+            self._lose(1, "the database could not be used for too long")
             return
         self._new.append(case)
         self._news.set()
@@ -60,6 +76,15 @@ class Writer:
         """A case that was closed; those not yet written are written with their points."""
         if case.queued and len(self._settled) < MOST_WAITING:
             self._settled[case.id] = case
+            self._news.set()
+
+    def note(self, running: Sequence[Case], now: float) -> None:
+        """Requests under way, of which a row shall be left should this process be killed; ``now`` is their clock's."""
+        due = [case for case in running if now >= self._due.get(case.id, case.report.started + _NOTED_AFTER_S)]
+        later = dict.fromkeys((case.id for case in due), now + NOTED_EVERY_S)
+        self._due = {case.id: self._due[case.id] for case in running if case.id in self._due} | later
+        self._running = [case.as_running_row(now) for case in due]
+        if due:
             self._news.set()
 
     def words(self) -> str:
@@ -78,10 +103,10 @@ class Writer:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        await self._open()
+        await self._until_done(self._open)
         while True:
             self._news.clear()
-            while self._new or self._settled:
+            while self._new or self._settled or self._running:
                 await self._until_done(self._write)
             self._idle.set()
             await self._prune()
@@ -90,15 +115,16 @@ class Writer:
 
     async def close(self) -> None:
         """Write what is left, in reasonable time, and let the database go."""
-        if self.store is None:
-            return
-        try:
-            async with asyncio.timeout(_GATHER_S * 15):
-                while self._new or self._settled:
-                    await self._write()
-        except (TimeoutError, StoreError) as error:
-            self._failed(error)
-        await self.store.close()
+        if self.store is not None:
+            try:
+                async with asyncio.timeout(_GATHER_S * 15):
+                    while self._new or self._settled:
+                        await self._write()
+            except (TimeoutError, StoreError) as error:
+                self._failed(error)
+            await self.store.close()
+        if self._new:
+            self._lose(len(self._new), f"the proxy ends, and {self._fault}")
 
     async def _waited(self) -> None:
         try:
@@ -108,10 +134,10 @@ class Writer:
             return
 
     async def _open(self) -> None:
-        module = await asyncio.to_thread(importlib.import_module, "poe_proxy.ledger.store")
-        store: Store = module.Store(self._database)
-        self.store = store
-        await self._until_done(store.open)
+        if self.store is None:
+            module = await asyncio.to_thread(importlib.import_module, "poe_proxy.ledger.store")
+            self.store = module.Store(self._database)
+        await self.store.open()
         self.opened.set()
 
     async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -119,7 +145,9 @@ class Writer:
         while True:
             try:
                 await work()
-            except StoreError as error:
+            except Exception as error:
+                if not isinstance(error, StoreError):
+                    crash(error, "ledger")  # a fault here must not end writing for good
                 self._failed(error)
                 await self._sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
@@ -134,7 +162,7 @@ class Writer:
         assert self.store is not None
         cases = [self._new[number] for number in range(min(len(self._new), _BATCH))]
         settled = [self._settled[one] for one in list(self._settled)[:_BATCH]]
-        rows = []
+        rows, self._running = self._running, []  # first: a request that has ended meanwhile is among the others
         for case in cases:
             case.queued = True
             rows.append(case.as_row())
@@ -143,6 +171,7 @@ class Writer:
             self._new.popleft()
         for case in settled:
             del self._settled[case.id]
+        self._rows(len(self._new), 0)
 
     async def _try(self, rows: list[Row], points: list[Points]) -> None:
         """The whole batch, or, where the database objects to the data, what it takes of it."""
@@ -162,18 +191,27 @@ class Writer:
             try:
                 await self.store.write(new, settled)
             except StoreError as error:
+                if error.passing:
+                    raise  # the rest may be fine once the database is; what is there already stays as it is
                 faults.append(error)
         if len(faults) == len(parts):  # then it is not the data's fault
             raise faults[0]
         if faults:
-            self._lost += len(faults)
-            log.warning("the ledger's database refuses rows", rows=len(faults), reason=str(faults[0]))
+            self._lose(len(faults), f"the database refuses them: {faults[0]}")
+
+    def _lose(self, rows: int, reason: str) -> None:
+        """Rows that will never be written: told at the first, and then each time they are ten times as many."""
+        before, self._lost = self._lost, self._lost + rows
+        self._rows(len(self._new), rows)
+        if len(str(self._lost)) > len(str(before)) or not before:
+            log.error("rows of the ledger are lost", rows=self._lost, reason=reason)
 
     def _failed(self, error: Exception) -> None:
         words = str(error) or type(error).__name__
         if words != self._fault:
             log.warning("the ledger's database cannot be used; rows are kept in memory", reason=words)
         self._fault = words
+        self._rows(len(self._new), 0)
         self._idle.set()  # who waits for what is being written need not wait for a database that fails
 
     def _worked(self) -> None:

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -20,6 +20,32 @@ _MOST = 30
 log: Any = structlog.get_logger()
 
 
+class _Sink:
+    """Where lines go. It never fails: a full disk, or nobody who reads, must cost neither an answer nor a row."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._missed = 0
+
+    def write(self, text: str) -> None:
+        """Write, or note that it could not be."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self._missed += text.count("\n")
+        else:
+            self._tell()
+
+    def flush(self) -> None:
+        """Nothing is left to be written."""
+
+    def _tell(self) -> None:
+        missed, self._missed = self._missed, 0
+        if missed:
+            self.write(f"poe-proxy: {missed} lines of this log could not be written\n")
+
+
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's logging: ``form`` is ``text`` or ``json``, one line per event."""
     stream = stream or sys.stderr
@@ -32,7 +58,7 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
             _renderer(form, stream),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Sink(stream))),
         cache_logger_on_first_use=True,
     )
     others = logging.StreamHandler(stream)

@@ -82,6 +82,24 @@ class Metrics:
             multiprocess_mode="liveall",
         )
 
+        self._rows_waiting = Gauge(
+            "poe_proxy_ledger_rows_waiting",
+            "Rows kept in memory until the ledger's database can be written",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._rows_lost = Counter(
+            "poe_proxy_ledger_rows_lost_total",
+            "Rows that could not be written to the ledger's database",
+            registry=self._registry,
+        )
+
+    def rows(self, waiting: int, lost: int) -> None:
+        """So many rows wait to be written now, and so many more will never be."""
+        self._rows_waiting.set(waiting)
+        if lost:
+            self._rows_lost.inc(lost)
+
     def count(self, report: Report) -> None:
         """Count one finished request."""
         model = report.poe_model.lower() if report.in_catalogue else "unknown" if report.model else ""

@@ -13,6 +13,9 @@ import httpx
 from poe_proxy.canonical.errors import Garbled, LinkError, NotReached, StreamBroken, TimedOut, Unanswered
 
 _NO_WAY = "Poe cannot be reached ({}). Check the network and POE_BASE_URL; nothing was sent, so nothing was charged."
+_FOREIGN = (
+    "its certificate is not trusted here; where a company's gateway reads along, let SSL_CERT_FILE name its authority"
+)
 _SILENT = "Poe closed the connection without an answer. The request may have been charged."
 _SLOW = "Poe did not answer in time. The request may have been charged; try again, or raise the timeout."
 _CUT = "Poe cut the connection in the middle of the answer."
@@ -98,7 +101,9 @@ def link_error(error: BaseException, *, answered: bool = False) -> LinkError:
 def _cause(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its name was not found"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        return _FOREIGN
+    if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
         return "the TLS handshake failed"
     if isinstance(error, ValueError):
         return "POE_BASE_URL or a proxy of the environment is no valid address"

@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The app for ``settings``. Raises ModelsFileError and SettingsError where it cannot be made."""
     upkeep, closing, metrics = Upkeep(settings), Closing(settings.shutdown_grace_s), Metrics()
     limits = Limits.of(settings)
-    ledger = Ledger(settings.database, keep_days=settings.ledger_days, alone=_is_alone(settings))
+    ledger = Ledger(settings.database, keep_days=settings.ledger_days, alone=_is_alone(settings), rows=metrics.rows)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ from poe_proxy.canonical.errors import BadRequest
 from poe_proxy.canonical.json import Json
 
 _MAX_DEPTH = 200
+_MAX_FIELDS = 1000
 
 
 def loads(data: bytes) -> Any:
@@ -20,6 +21,8 @@ def loads(data: bytes) -> Any:
         raise BadRequest(f"The request body is not valid JSON: {error}.", code="invalid_json") from error
     if data.count(b"{") + data.count(b"[") > _MAX_DEPTH:
         dumps(body)  # reading goes deeper than writing: better refused here than in the middle of things
+    if isinstance(body, dict) and len(body) > _MAX_FIELDS:  # each is looked at, and all others wait meanwhile
+        raise BadRequest(f"The request body has {len(body):,} fields; no request has more than {_MAX_FIELDS:,}.")
     return body
 
 

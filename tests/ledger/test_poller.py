@@ -40,7 +40,7 @@ def test_a_row_that_appeared_while_pages_were_read_is_not_taken_for_absent() -> 
         await asyncio.sleep(0)
 
     case.answered_at = NOW
-    poller = Poller(cases, AloneLease(), Means(history, lambda: now[0], sleep, closed.append))  # type: ignore[arg-type]
+    poller = Poller(cases, AloneLease(), Means(history, lambda: now[0], lambda: now[0], sleep, closed.append))  # type: ignore[arg-type]
     asyncio.run(poller._round())
     assert closed == []
 
