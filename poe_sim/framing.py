@@ -10,7 +10,7 @@ from poe_sim.dialects.dialect import Frame
 from poe_sim.directives import Directive
 from poe_sim.steps import Break, End, Pause, Raw, Start, Step
 
-_LEAVING_S = 0.02
+_LEAVING_S = 0.1
 """Time for earlier bytes to leave and be read: who reads nonsense with them gives up all of it."""
 _GZIP = 16 + zlib.MAX_WBITS
 _ANOTHER = b'{"error": {"message": "Nobody asked for this answer.", "type": "provider_error"}}'
