@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from poe_proxy.canonical.errors import Garbled, Misdirected, ProxyError, TimedOut
+from poe_proxy.canonical.errors import Garbled, LinkError, Misdirected, ProxyError, TimedOut
 from poe_proxy.canonical.events import Event
 from poe_proxy.canonical.report import Report, Sent
 from poe_proxy.endpoints import Endpoint
@@ -67,15 +67,20 @@ async def call(
             yield poe.mask.events(endpoint.read(_json(whole)))
             return
         reader, last = endpoint.reader(), clock()
-        async for piece in answered:
-            if events := poe.mask.events(reader.feed(piece)):
-                last = clock()
-                yield events
-            elif clock() - last > patience.unheard_s:
-                raise TimedOut("Poe kept the stream open and said nothing; it is not going to.")
-            if reader.done:
-                await _drain(answered)
-                break
+        try:
+            async for piece in answered:
+                if events := poe.mask.events(reader.feed(piece)):
+                    last = clock()
+                    yield events
+                elif clock() - last > patience.unheard_s:
+                    raise TimedOut("Poe kept the stream open and said nothing; it is not going to.")
+                if reader.done:
+                    await _drain(answered)
+                    break
+        except LinkError as error:
+            if not reader.finished:
+                raise
+            report.notes.append(f"{type(error).__name__} after the answer was finished")  # nothing of it is lost
         sent.ended_at = wall()
         yield poe.mask.events(reader.close())
         if reader.garbled:

@@ -39,6 +39,10 @@ class Reader(Protocol):
     done: bool
     garbled: int
 
+    @property
+    def finished(self) -> bool:
+        """Whether the answer said that it is finished."""
+
     def feed(self, data: bytes) -> list[Event]: ...
 
     def close(self) -> list[Event]: ...

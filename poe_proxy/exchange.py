@@ -103,12 +103,16 @@ class Exchange:
                     await self.sleep(attempt.wait_s)
                 sent = await self._turn(deadline, report)
                 report.attempts, report.changes = len(report.sent) + 1, [*fit.changes, *attempt.changes]
+                held: list[Event] = []  # a start alone says nothing: an error after it can still have its own status
                 async with aclosing(self._call(goal, attempt, sent, report)) as batches:
                     async for batch in batches:
                         begun = begun or any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
                         if batch and isinstance(failed := batch[-1], Failed) and not begun:
                             raise failed.error
-                        events = _through(stages, batch)
+                        if not begun and all(isinstance(event, Started) for event in batch):
+                            held += batch
+                            continue
+                        events, held = _through(stages, held + batch if held else batch), []
                         _note(events, report, self.means.clock)
                         yield events
                 return

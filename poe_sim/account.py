@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from poe_sim import catalogue, faults, refusals
 from poe_sim.access import admit, answer_headers
+from poe_sim.detours import Steps
 from poe_sim.outgoing import false_answer, one_piece, send_out
 from poe_sim.records import Record
 from poe_sim.refusals import Refusal
@@ -37,7 +38,7 @@ class AccountCall:
         record = self._poe.log.arrived(request, self._poe.now())
         await send_out(self._steps(request, record), self._poe, record, asgi=(scope, receive, send))
 
-    def _steps(self, request: Request, record: Record) -> faults.Steps:
+    def _steps(self, request: Request, record: Record) -> Steps:
         _, active = self._poe.demands.take(None, record.path, request.headers, "")
         record.faults = [fault.name for fault in active]
         refusal = None if record.path == MODELS else admit(self._poe, request.headers, record)
@@ -46,7 +47,7 @@ class AccountCall:
         record.outcome = "fault" if active else "refused" if isinstance(said, Refusal) else "answered"
         if isinstance(said, Refusal):
             headers = answer_headers(self._poe, record) | dict(said.headers)
-            steps: faults.Steps = one_piece(orjson.dumps({"error": said.error}), headers, status=said.status)
+            steps: Steps = one_piece(orjson.dumps({"error": said.error}), headers, status=said.status)
         elif isinstance(said, bytes | dict):
             body = said if isinstance(said, bytes) else orjson.dumps(said)
             steps = one_piece(body, answer_headers(self._poe, record), whole=not active)

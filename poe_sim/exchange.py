@@ -17,6 +17,7 @@ from poe_sim.access import MESSAGES, admit, answer_headers
 from poe_sim.answer import Answer, Json, Prompt, Turn, Usage
 from poe_sim.books import Row
 from poe_sim.catalogue import Card
+from poe_sim.detours import Steps
 from poe_sim.dialects.dialect import Dialect
 from poe_sim.directives import Directive
 from poe_sim.outgoing import EVENTS, false_answer, one_piece, send_out
@@ -58,7 +59,7 @@ class Exchange:
         self._booking: tuple[Row, Card, Usage] | None = None
         self._streams = False
 
-    def steps(self, raw: bytes) -> faults.Steps:
+    def steps(self, raw: bytes) -> Steps:
         """Everything that will go out, decided now and produced while it is sent."""
         body = self.record.body = _parsed(raw)
         malformed = validation.check_shape(body)
@@ -79,7 +80,7 @@ class Exchange:
             return self._refused(refusal)
         return self._answered(body, prompt, wanted, active)
 
-    def _refused(self, refusal: Refusal) -> faults.Steps:
+    def _refused(self, refusal: Refusal) -> Steps:
         headers = answer_headers(self._poe, self.record) | dict(refusal.headers)
         return one_piece(orjson.dumps(self._dialect.error(refusal)), headers, status=refusal.status)
 
@@ -96,13 +97,11 @@ class Exchange:
             return None
         return refusals.too_long(self._poe.settings.context_status, card.context, size)
 
-    def _answered(
-        self, body: Json, prompt: Prompt, wanted: Directive | None, active: tuple[Directive, ...]
-    ) -> faults.Steps:
+    def _answered(self, body: Json, prompt: Prompt, wanted: Directive | None, active: tuple[Directive, ...]) -> Steps:
         card = self._dialect.find(prompt.model)
         assert card is not None
-        if any(fault.name == faults.AS_JSON for fault in active):
-            prompt = replace(prompt, stream=False)
+        for fault in active:
+            prompt = replace(prompt, stream=faults.OTHER_FORM.get(fault.name, prompt.stream))
         turn = self._turn(card, body, prompt, wanted)
         self._streams = prompt.stream
         if prompt.stream:

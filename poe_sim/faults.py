@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
 import orjson
 
-from poe_sim import refusals
-from poe_sim.answer import Json
-from poe_sim.dialects.dialect import Frame
+from poe_sim import detours, framing, refusals
+from poe_sim.detours import Detour, Steps
 from poe_sim.directives import Directive
 from poe_sim.refusals import Refusal, invalid
-from poe_sim.steps import Break, Pause, Start, Step
-
-Steps = Iterable[Step]
+from poe_sim.steps import Break
 
 # --- refusals: an error status with a body ---------------------------------------------------------------
 
@@ -110,162 +107,62 @@ _GATEWAY_PAGE = (
     b"<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
 )
 _WAIT_PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking</body></html>"
-_MID_ERROR = {"error": {"message": "The provider stopped answering.", "type": "provider_error"}}
 
 FALSE_ANSWERS: Mapping[str, FalseAnswer] = {
     "502html": FalseAnswer(502, "text/html", _GATEWAY_PAGE),
     "html_200": FalseAnswer(200, "text/html; charset=utf-8", _WAIT_PAGE),
-    "error_200": FalseAnswer(200, "application/json", orjson.dumps(_MID_ERROR)),
+    "error_200": FalseAnswer(200, "application/json", orjson.dumps(detours.MID_ERROR)),
 }
 
 # --- detours: the right answer, sent the wrong way -------------------------------------------------------
 
-
-def _before_answer(step: Step) -> Callable[[Steps, Directive], Iterator[Step]]:
-    def detour(_steps: Steps, _args: Directive) -> Iterator[Step]:
-        yield step
-
-    return detour
-
-
-def _slow_headers(steps: Steps, args: Directive) -> Iterator[Step]:
-    yield Pause(args.number("seconds", 1))
-    yield from steps
-
-
-def _slow_first(steps: Steps, args: Directive) -> Iterator[Step]:
-    for step in steps:
-        yield step
-        if isinstance(step, Start):
-            yield Pause(args.number("seconds", 1))
-
-
-def _after(
-    steps: Steps, args: Directive, extra: Iterable[Step], *, default: int = 3, ends: bool = False
-) -> Iterator[Step]:
-    """Put `extra` behind the first `after` frames; a shorter answer gets it before its end."""
-    left = args.count("after", default)
-    waiting: list[Step] = [*extra]
-    for step in steps:
-        last = isinstance(step, Frame) and step.kind in ("done", "tail")
-        if waiting and isinstance(step, Frame) and (left == 0 or last):
-            yield from waiting
-            waiting = []
-            if ends:
-                return
-        left -= isinstance(step, Frame)
-        yield step
-    yield from waiting
-
-
-def _cut(steps: Steps, args: Directive) -> Iterator[Step]:
-    return _after(steps, args, [Break("drop")], ends=True)
-
-
-def _reset_mid(steps: Steps, args: Directive) -> Iterator[Step]:
-    return _after(steps, args, [Break("reset")], ends=True)
-
-
-def _stall(steps: Steps, args: Directive) -> Iterator[Step]:
-    return _after(steps, args, [Pause(args.number("seconds", 30))])
-
-
-def _garbage(steps: Steps, args: Directive) -> Iterator[Step]:
-    return _after(steps, args, [Frame("delta", b'data: {"id":"chatcmpl-12", "choi\n\n')])
-
-
-def _error_mid(steps: Steps, args: Directive) -> Iterator[Step]:
-    error: Json = {"error": {**_MID_ERROR["error"], "message": args.text("message", "The provider stopped answering.")}}
-    return _after(steps, args, [Frame("done", b"data: " + orjson.dumps(error) + b"\n\n")], ends=True)
-
-
-def _event_error(steps: Steps, args: Directive) -> Iterator[Step]:
-    """Documented for messages: a failure in mid-stream comes as a named event."""
-    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    return _after(steps, args, [Frame("done", b"event: error\ndata: " + orjson.dumps(error) + b"\n\n")], ends=True)
-
-
-def _without(*kinds: str) -> Callable[[Steps, Directive], Iterator[Step]]:
-    def detour(steps: Steps, _args: Directive) -> Iterator[Step]:
-        return (step for step in steps if not (isinstance(step, Frame) and step.kind in kinds))
-
-    return detour
-
-
-def _line_ends(ending: bytes) -> Callable[[Steps, Directive], Iterator[Step]]:
-    def detour(steps: Steps, _args: Directive) -> Iterator[Step]:
-        for step in steps:
-            yield Frame(step.kind, step.data.replace(b"\n", ending)) if isinstance(step, Frame) else step
-
-    return detour
-
-
-def _split(steps: Steps, args: Directive) -> Iterator[Step]:
-    size = args.count("bytes", 7)
-    for step in steps:
-        if not isinstance(step, Frame):
-            yield step
-            continue
-        for start in range(0, len(step.data), size):
-            yield Frame(step.kind, step.data[start : start + size])
-            yield Pause(0)
-
-
-def _joined(steps: Steps, _args: Directive) -> Iterator[Step]:
-    kept: list[bytes] = []
-    for step in steps:
-        if isinstance(step, Frame):
-            kept.append(step.data)
-        else:
-            yield step
-    yield Frame("done", b"".join(kept))
-
-
-def _comments(steps: Steps, _args: Directive) -> Iterator[Step]:
-    """Everything that an event stream may contain and most never do."""
-    for step in steps:
-        if isinstance(step, Frame):
-            yield Frame("open", b": keep-alive\n\n")
-            yield Frame(step.kind, _many_lines(step.data))
-        else:
-            yield step
-
-
-def _many_lines(frame: bytes) -> bytes:
-    head, mark, text = frame.partition(b"data: ")
-    if not mark or not text.startswith(b"{"):
-        return frame
-    lines = orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2).split(b"\n")
-    return head + b"retry: 3000\n" + b"".join(b"data:" + line + b"\n" for line in lines) + b"\n"
-
-
-DETOURS: Mapping[str, Callable[[Steps, Directive], Iterator[Step]]] = {
-    "closed": _before_answer(Break("drop")),
-    "reset": _before_answer(Break("reset")),
-    "bad_http": _before_answer(Break("drop", b"NOT-HTTP 999 what\r\n\r\n")),
-    "slow_headers": _slow_headers,
-    "slow_first": _slow_first,
-    "cut": _cut,
-    "reset_mid": _reset_mid,
-    "stall": _stall,
-    "garbage": _garbage,
-    "error_mid": _error_mid,
-    "event_error": _event_error,
-    "no_done": _without("done"),
-    "no_finish": _without("finish", "usage", "done"),
-    "crlf": _line_ends(b"\r\n"),
-    "cr": _line_ends(b"\r"),
-    "split": _split,
-    "joined": _joined,
-    "comments": _comments,
+DETOURS: Mapping[str, Detour] = {
+    "closed": detours.before_answer(Break("drop")),
+    "reset": detours.before_answer(Break("reset")),
+    "bad_http": detours.before_answer(Break("drop", b"NOT-HTTP 999 what\r\n\r\n")),
+    "slow_headers": detours.slow_headers,
+    "slow_first": detours.slow_first,
+    "cut": detours.cut,
+    "reset_mid": detours.reset_mid,
+    "ended": detours.ended,
+    "torn": detours.torn,
+    "stall": detours.stall,
+    "pings": detours.pings,
+    "garbage": detours.garbage,
+    "nul": detours.nul,
+    "error_mid": detours.error_mid,
+    "event_error": detours.event_error,
+    "no_done": detours.without("done"),
+    "no_finish": detours.without("finish", "usage", "done"),
+    "twice": detours.twice,
+    "crlf": detours.line_ends(b"\r\n"),
+    "cr": detours.line_ends(b"\r"),
+    "split": detours.split,
+    "joined": detours.joined,
+    "comments": detours.comments,
+    "bom": detours.bom,
+    "bad_chunk": framing.bad_chunk,
+    "label": framing.label,
+    "big_headers": framing.big_headers,
+    "many_headers": framing.many_headers,
+    "gzip": framing.gzip,
+    "interim": framing.interim,
+    "redirect": framing.redirect,
+    "empty": framing.empty,
+    "length": framing.length,
+    "until_close": framing.until_close,
+    "second": framing.second,
 }
 
 UNANSWERED = frozenset({"closed", "reset", "bad_http"})
 """Detours on which no answer ever sets out: nothing is booked unless `charged=1`."""
-STREAM_ONLY = frozenset({"no_done", "no_finish", "crlf", "cr", "comments", "error_mid", "event_error"})
+STREAM_ONLY = frozenset(
+    {"no_done", "no_finish", "crlf", "cr", "comments", "error_mid", "event_error", "nul", "pings", "twice"}
+)
 """Detours that mean nothing to an answer in one piece."""
-AS_JSON = "json_for_stream"
-NAMES: frozenset[str] = frozenset(chain(REFUSALS, FALSE_ANSWERS, DETOURS, [AS_JSON]))
+OTHER_FORM: Mapping[str, bool] = {"json_for_stream": False, "stream_for_json": True}
+"""Whether the answer is streamed, whatever was asked for."""
+NAMES: frozenset[str] = frozenset(chain(REFUSALS, FALSE_ANSWERS, DETOURS, OTHER_FORM))
 
 
 def detoured(steps: Steps, faults: Iterable[Directive]) -> Steps:

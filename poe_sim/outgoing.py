@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from starlette.types import Receive, Scope, Send
 
 from poe_sim import faults
+from poe_sim.detours import Steps
 from poe_sim.dialects.dialect import Frame
 from poe_sim.directives import Directive
 from poe_sim.records import Record, unless_gone
@@ -30,7 +31,7 @@ def one_piece(body: bytes, headers: Mapping[str, str], *, status: int = 200, who
     yield Frame("tail", body[len(body) // 2 :])
 
 
-def false_answer(active: tuple[Directive, ...]) -> Refusal | faults.Steps | None:
+def false_answer(active: tuple[Directive, ...]) -> Refusal | Steps | None:
     """What goes out if a fault keeps the request from ever being considered."""
     for fault in active:
         if fault.name in faults.REFUSALS:
@@ -44,7 +45,7 @@ def false_answer(active: tuple[Directive, ...]) -> Refusal | faults.Steps | None
 
 
 async def send_out(
-    steps: faults.Steps,
+    steps: Steps,
     poe: Poe,
     record: Record,
     *,

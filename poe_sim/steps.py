@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from poe_sim.dialects.dialect import Frame
+from poe_sim.dialects.dialect import Frame, FrameKind
 from poe_sim.wire import Wire
 
 
@@ -34,7 +34,24 @@ class Break:
     data: bytes = b""
 
 
-Step = Start | Frame | Pause | Break
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes past HTTP's own order; `status` and `kind` are what they stand for, if for anything."""
+
+    data: bytes
+    status: int | None = None
+    kind: FrameKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """As far as HTTP goes the answer is over; `late` is said nonetheless, after so many seconds."""
+
+    late: bytes = b""
+    seconds: float = 0.0
+
+
+Step = Start | Frame | Pause | Break | Raw | End
 
 
 @dataclass(slots=True)
@@ -48,6 +65,12 @@ class Progress:
     whole: bool = False
     """Whether the last frame left (or is about to): a client may well close on it."""
     closed: bool = False
+
+    def passed(self, kind: FrameKind | None) -> None:
+        """A frame is about to leave."""
+        self.deltas += kind == "delta"
+        if kind in {"done", "tail"}:
+            self.close(whole=True)
 
     def close(self, *, whole: bool) -> None:
         if not self.closed:
@@ -63,11 +86,19 @@ async def play(steps: Iterable[Step], wire: Wire, progress: Progress) -> None:
                 progress.status = status
                 await wire.start(status, headers)
             case Frame(kind, data):
-                progress.deltas += kind == "delta"
-                if kind in {"done", "tail"}:
-                    progress.close(whole=True)
+                progress.passed(kind)
                 await wire.write(data)
                 await asyncio.sleep(0)
+            case Raw(data, status, said):
+                progress.status = status or progress.status
+                progress.passed(said)
+                wire.raw(data)
+                await asyncio.sleep(0)
+            case End(late, seconds):
+                progress.close(whole=False)
+                wire.later(late, seconds)
+                await wire.end()
+                return
             case Pause(seconds):
                 await asyncio.sleep(seconds)
             case Break(how, data):
@@ -79,8 +110,8 @@ async def play(steps: Iterable[Step], wire: Wire, progress: Progress) -> None:
 
 async def _break(how: str, data: bytes, wire: Wire) -> None:
     if data:
-        await wire.raw(data)
-    elif how == "reset":
+        wire.raw(data)
+    if how == "reset":
         await wire.reset()
     else:
         await wire.drop()

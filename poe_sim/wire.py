@@ -20,7 +20,7 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 
 
 class Wire:
-    """Writes one answer; after `drop`, `reset` or `raw` nothing more can be said."""
+    """Writes one answer; after `drop` or `reset` nothing more can be said."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
@@ -54,10 +54,14 @@ class Wire:
         transport.abort()
         await _for_ever()
 
-    async def raw(self, data: bytes) -> None:
-        """Say something that is no HTTP, and close."""
+    def raw(self, data: bytes) -> None:
+        """Say something past HTTP's own order."""
         self._reachable().write(data)
-        await self.drop()
+
+    def later(self, data: bytes, seconds: float) -> None:
+        """Say something once the answer is over."""
+        if data:
+            asyncio.get_running_loop().call_later(seconds, self._reachable().write, data)
 
     def _reachable(self) -> Any:
         if self._transport is None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 
 import poe_sim
+from poe_proxy.canonical.errors import StreamBroken
+from poe_proxy.canonical.events import Event, Failed, Started, Text
 from poe_proxy.canonical.report import Report
+from poe_proxy.exchange import Exchange
 from poe_proxy.observe import log
 from tests.running import Proxy, eventually
 from tests.talk import arrived, chat, frames, hanging_up, open_stream, post
@@ -67,6 +70,21 @@ def test_a_client_that_leaves_while_waiting_for_a_connection_is_not_sent_to_poe(
     eventually(lambda: len(reports) == 2)
     assert {report.outcome for report in reports} == {"client_left"}
     assert not any("another" in str(request["body"]) for request in arrived(own_poe))
+
+
+def test_a_client_that_leaves_because_its_answer_failed_was_cut_off(
+    own_proxy: Proxy, reports: list[Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> AsyncIterator[list[Event]]:
+        yield [Started("id", 1, "model"), Text("hello"), Failed(StreamBroken("it broke"))]
+        await asyncio.Event().wait()  # as when the call to Poe takes its time to close
+
+    monkeypatch.setattr(Exchange, "events", fails)
+    with hanging_up(own_proxy, chat("hi", stream=True)) as connection:
+        said = b""
+        while b'"stream_broken"' not in said:
+            said += connection.recv(10_000)
+    assert eventually(lambda: reports)[0].outcome == "cut"
 
 
 def running(proxy: Proxy) -> str:

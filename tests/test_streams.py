@@ -32,6 +32,13 @@ def test_an_error_before_the_first_event_keeps_its_status(own_proxy: Proxy) -> N
     assert response.json()["error"]["type"] == "insufficient_credits"
 
 
+def test_an_error_after_nothing_but_the_start_keeps_its_status(own_proxy: Proxy) -> None:
+    fault = "[[sim:fault error_mid before=delta type=insufficient_credits]]"
+    with open_stream(own_proxy, chat(f"{fault} hi")) as response:
+        response.read()
+    assert response.status_code == 402
+
+
 def test_an_error_after_the_status_line_is_an_event_and_no_done_follows(start_proxy: StartProxy) -> None:
     proxy = start_proxy(FIRST_EVENT_S=0.05)
     with open_stream(proxy, chat("[[sim:fault slow_headers seconds=0.3]] [[sim:fault 402]] hi")) as response:
@@ -65,6 +72,24 @@ def test_a_broken_stream_ends_with_an_error_event(own_proxy: Proxy, fault: str) 
         said = frames(response)
     assert "error" in said[-1]
     assert "[DONE]" not in said
+
+
+@pytest.mark.parametrize("fault", ["cut", "reset_mid", "bad_chunk", "ended"])
+def test_what_says_that_it_is_finished_is_whole_however_its_stream_ends(own_proxy: Proxy, fault: str) -> None:
+    with open_stream(own_proxy, chat(f"[[sim:fault {fault} before=usage]] one two")) as response:
+        said = frames(response)
+    assert text_of(said) == "You said: one two"
+    assert said[-1] == "[DONE]"
+
+
+def test_what_fails_after_it_said_that_it_is_finished_is_not_asked_for_again(
+    own_poe: poe_sim.SimServer, own_proxy: Proxy
+) -> None:
+    with open_stream(own_proxy, chat("[[sim:empty]] [[sim:fault error_mid before=usage]]")) as response:
+        said = frames(response)
+    assert [chunk["choices"][0]["finish_reason"] for chunk in said if "choices" in chunk].count("stop") == 1
+    assert "error" in said[-1]
+    assert len(arrived(own_poe)) == 1
 
 
 @pytest.mark.parametrize("fault", ["cut after=3", "no_finish", "error_mid after=3"])

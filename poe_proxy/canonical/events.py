@@ -106,5 +106,5 @@ class Failed:
 
 
 Event = Started | Text | Reasoning | Refusal | ToolCall | ToolArguments | Finished | Used | Opaque | Failed
-CONTENT = (Text, Reasoning, Refusal, ToolCall, ToolArguments, Opaque)
+CONTENT = (Text, Reasoning, Refusal, ToolCall, ToolArguments, Opaque, Finished)
 """Events after which an attempt can no longer be repeated: the client has seen part of the answer."""

@@ -14,6 +14,8 @@ import httpx
 from multidict import CIMultiDict
 from yarl import URL
 
+from poe_proxy.poe.connector import Connector
+
 _KEEPALIVE_S = 30.0
 _READ_BUFFER = 2**18
 FRESH = "poe_proxy_fresh"
@@ -29,10 +31,8 @@ class SharedTransport(httpx.AsyncBaseTransport):
         ``proxy`` is the URL of an HTTP proxy in between, see ``proxy_from_environment``.
         """
         trusted = httpx.create_ssl_context()
-        self._pooled = _session(
-            aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE_S, ssl=trusted), proxy
-        )
-        self._fresh = _session(aiohttp.TCPConnector(limit=connections, force_close=True, ssl=trusted), proxy)
+        self._pooled = _session(Connector(limit=connections, keepalive_timeout=_KEEPALIVE_S, ssl=trusted), proxy)
+        self._fresh = _session(Connector(limit=connections, force_close=True, ssl=trusted), proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, whose body was read; raises what aiohttp raises, see ``faults``."""
@@ -64,6 +64,7 @@ class _Body(httpx.AsyncByteStream):
 
     def __init__(self, answer: aiohttp.ClientResponse, idle_s: float) -> None:
         self._answer = answer
+        self._content = answer.content
         self._received = answer.content.readany
         self._idle_s = idle_s
         self._waiting_since: float | None = None
@@ -82,9 +83,10 @@ class _Body(httpx.AsyncByteStream):
         try:
             piece = await self._received()
         except aiohttp.ClientError:
-            if self._fell_silent:
-                raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from None
-            raise
+            if not (piece := self._content._read_nowait(-1)):  # what came before it broke, which aiohttp withholds
+                if self._fell_silent:
+                    raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from None
+                raise
         self._waiting_since = None
         if piece:
             return piece

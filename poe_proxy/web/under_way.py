@@ -117,11 +117,11 @@ class UnderWay(Response):
         try:
             async with Lifeline(receive, self._house.closing) as line:
                 failure = await self._pour(outlet, writer)
-            self._report.outcome = line.why or self._report.outcome
+            if line.why is not None and self._report.outcome == "ok":  # or it left because it was told of a failure
+                self._report.outcome = line.why
+                failure = ShuttingDown(_SHUTDOWN, retry_after=1) if line.why == "shutdown" else None
             if line.why == "client_left":
                 return
-            if line.why == "shutdown":
-                failure = ShuttingDown(_SHUTDOWN, retry_after=1)
             await self._end(failure, outlet, writer, scope, receive, send)
         finally:
             outlet.close()

@@ -23,7 +23,7 @@ class StreamReader(ABC):
 
     @property
     @abstractmethod
-    def _finished(self) -> bool:
+    def finished(self) -> bool:
         """Whether the answer said that it is finished."""
 
     @abstractmethod
@@ -47,7 +47,7 @@ class StreamReader(ABC):
     def close(self) -> list[Event]:
         """The stream ended: return what its end means. An answer without a finish is never passed off as whole."""
         events = self._events(self._frames.close())
-        if self._finished or self._failed:
+        if self.finished or self._failed:
             return events
         if self.done and (unclosed := self._unclosed()) is not None:
             return [*events, *unclosed]

@@ -63,7 +63,7 @@ def test_a_request_that_will_call_again_is_not_settled_yet() -> None:
         await before_page()
         return [row("one", "GLM-5", 7), row("other", "GPT-5.4", 30)]
 
-    poller = Poller(cases, AloneLease(), Means(history, lambda: NOW + 9, asyncio.sleep, closed.append))  # type: ignore[arg-type]
+    poller = Poller(cases, AloneLease(), Means(history, lambda: NOW + 9, lambda: NOW + 9, asyncio.sleep, closed.append))  # type: ignore[arg-type]
     asyncio.run(poller._round())
     assert closed == [over]
     waiting.answered_at = NOW + 2

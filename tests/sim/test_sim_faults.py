@@ -230,6 +230,88 @@ def test_a_garbage_frame_is_no_json(chat: Any, events: Callable[..., Any]) -> No
         events(chat(f"{WORDS} [[sim:fault garbage]]", stream=True))
 
 
+# --- moments ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("moment", "events"), [("before=open", 0), ("before=delta", 1), ("deltas=2", 3), ("before=finish", 9)]
+)
+@pytest.mark.parametrize("fault", ["cut", "ended", "bad_chunk"])
+def test_an_answer_breaks_off_at_a_moment(sim: poe_sim.SimServer, fault: str, moment: str, events: int) -> None:
+    received = raw_answer(sim, f"{fault} {moment}")
+    assert received.count(b"data: ") == events
+    assert received.endswith(b"0\r\n\r\n") == (fault == "ended")
+    assert (b"what?" in received) == (fault == "bad_chunk")
+
+
+@pytest.mark.parametrize(("moment", "is_done"), [("before=done", False), ("before=end", True)])
+def test_what_comes_last_can_come_before_or_after_the_end(sim: poe_sim.SimServer, moment: str, is_done: bool) -> None:
+    received = raw_answer(sim, f"error_mid {moment} type=rate_limit_error")
+    assert (b"[DONE]" in received) == is_done
+    assert b'"type":"rate_limit_error"' in received
+
+
+def test_a_body_may_end_within_a_frame_or_be_padded(sim: poe_sim.SimServer) -> None:
+    torn = raw_answer(sim, "torn deltas=1 bytes=20")
+    assert torn.endswith(b'data: {"id":"chatcmp\r\n0\r\n\r\n')
+    assert b"\0\0\0\n\n" in raw_answer(sim, "nul")
+    assert b"\r\n\xef\xbb\xbfdata: " in raw_answer(sim, "bom")
+
+
+def test_pings_are_all_that_is_said_for_a_while(sim: poe_sim.SimServer) -> None:
+    assert raw_answer(sim, "pings seconds=0.1").count(b": ping\n\n") == 5
+
+
+@pytest.mark.parametrize(("kind", "text"), [("finish", b'"stop"'), ("done", b"[DONE]")])
+def test_frames_can_be_said_twice(sim: poe_sim.SimServer, kind: str, text: bytes) -> None:
+    assert raw_answer(sim, f"twice kind={kind}").count(text) == 2
+
+
+# --- HTTP itself -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("label type=text/html", b"content-type: text/html\r\n"),
+        ("big_headers", b"x" * 100_000),
+        ("many_headers", b"x-much-499: x\r\n"),
+        ("interim", b"HTTP/1.1 103 "),
+        ("redirect", b"HTTP/1.1 302 "),
+        ("empty", b"content-length: 0\r\n"),
+        ("empty status=204", b"HTTP/1.1 204 "),
+        ("length more=7", b"content-length: "),
+        ("until_close", b"connection: close\r\n"),
+        ("gzip", b"content-encoding: gzip\r\n"),
+    ],
+)
+def test_heads_and_bodies_that_do_not_go_together(sim: poe_sim.SimServer, fault: str, said: bytes) -> None:
+    assert said in raw_answer(sim, fault)
+
+
+def test_compressed_answers_can_be_read(chat: Any) -> None:
+    assert chat(f"{WORDS} [[sim:fault gzip]]", stream=True).text.endswith("data: [DONE]\n\n")
+    assert chat(f"{WORDS} [[sim:fault gzip]]").json()["choices"]
+
+
+def test_the_other_form_can_come(chat: Any) -> None:
+    assert chat("[[sim:fault stream_for_json]]").text.startswith("data: ")
+
+
+def test_a_second_answer_can_come_on_the_same_connection(sim: poe_sim.SimServer) -> None:
+    body = json.dumps(BODY).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: poe\r\nauthorization: Bearer {poe_sim.KEYS[0]}\r\n"
+        f"x-sim-fault: second\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", sim.port), timeout=5) as plug:
+        plug.sendall(head.encode() + body)
+        received = b""
+        while b"Nobody asked" not in received:
+            received += plug.recv(65536)
+    assert received.count(b"HTTP/1.1 ") == 2
+
+
 def test_faults_combine_in_order(sim: poe_sim.SimServer) -> None:
     received = raw_answer(sim, "crlf; no_done; split bytes=5")
     assert b"[DONE]" not in received

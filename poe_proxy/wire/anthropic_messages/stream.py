@@ -47,7 +47,7 @@ class Reader(StreamReader):
         return self._message.started
 
     @property
-    def _finished(self) -> bool:
+    def finished(self) -> bool:
         return self._message.finished
 
     def _unclosed(self) -> list[Event] | None:

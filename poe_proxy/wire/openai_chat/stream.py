@@ -51,7 +51,7 @@ class Reader(StreamReader):
         return self._chunks.id is not None
 
     @property
-    def _finished(self) -> bool:
+    def finished(self) -> bool:
         return self._chunks.finished
 
     def _unclosed(self) -> list[Event] | None:

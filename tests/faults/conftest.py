@@ -1,0 +1,40 @@
+"""A stand-in and two proxies in front of it for the whole matrix: one that waits, and one that does not for long."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import poe_sim
+from poe_proxy.ledger import writer
+from tests.faults.matrix import IMPATIENT, PATIENT, House, house_of
+
+
+@pytest.fixture(scope="session")
+def faulty_poe() -> Iterator[poe_sim.SimServer]:
+    with poe_sim.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _rows_at_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "_GATHER_S", 0)
+        yield
+
+
+@pytest.fixture(scope="session")
+def patient(
+    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _rows_at_once: None
+) -> Iterator[House]:
+    """A proxy with the time that everything takes."""
+    with house_of(faulty_poe, tmp_path_factory.mktemp("patient"), PATIENT) as house:
+        yield house
+
+
+@pytest.fixture(scope="session")
+def impatient(
+    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _rows_at_once: None
+) -> Iterator[House]:
+    """A proxy for what never ends by itself."""
+    with house_of(faulty_poe, tmp_path_factory.mktemp("impatient"), IMPATIENT) as house:
+        yield house

@@ -1,0 +1,19 @@
+"""Chat completions on Claude, which Poe is asked for in messages: each fault at each moment, in both forms."""
+
+import pytest
+
+from tests.faults.cells import Cell, cells
+from tests.faults.matrix import House, Together, judge
+from tests.faults.tables import CHAT_ON_CLAUDE
+
+CELLS = cells(CHAT_ON_CLAUDE)
+
+
+@pytest.fixture(scope="module")
+def together(impatient: House) -> Together:
+    return Together(impatient, [cell for cell in CELLS if cell.waits])
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_each_fault_at_each_moment(patient: House, together: Together, cell: Cell) -> None:
+    judge(cell, together.meet(cell) if cell.waits else patient.meet(cell))
