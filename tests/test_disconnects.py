@@ -111,7 +111,7 @@ def test_nothing_is_left_behind_by_clients_that_leave(own_poe: poe_sim.SimServer
     post(own_proxy, chat("warm up"))
     before = tasks()
     for _ in range(5):
-        with hanging_up(own_proxy, chat("[[sim:fault stall after=1 seconds=60]] one two", stream=True)) as connection:
+        with hanging_up(own_proxy, chat("[[sim:fault stall after=2 seconds=60]] one two", stream=True)) as connection:
             connection.recv(100)
     eventually(lambda: tasks() <= before)
     eventually(lambda: len([r for r in arrived(own_poe) if r["disconnected_at"]]) == 5)
