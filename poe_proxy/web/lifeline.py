@@ -79,7 +79,8 @@ class Lifeline:
         assert self._task is not None
         self._watcher.cancel()
         self._closing._running.discard(self)
-        return self.why is not None and self._task.uncancel() == 0 and kind is asyncio.CancelledError
+        task, self._task, self._watcher = self._task, None, None  # tasks that know us: only a collector would free both
+        return self.why is not None and task.uncancel() == 0 and kind is asyncio.CancelledError
 
     def end(self, why: Reason) -> None:
         """Cut the block short; only the first reason counts."""
