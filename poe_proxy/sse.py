@@ -5,6 +5,7 @@ from dataclasses import dataclass
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes that one unfinished frame may hold; a media data URL stays far below, an endless line does not."""
 _FIELDS = (b"data:", b"event:", b":", b"id:", b"retry:")
+_LONGEST_FIELD = max(map(len, _FIELDS))
 COMMENT_PING = b": ping\n\n"
 
 
@@ -95,9 +96,9 @@ def begins(head: bytes) -> bool | None:
     What it is labelled as does not tell: gateways were seen to lose or swap the content type.
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if any(text.startswith(field) for field in _FIELDS):
+    if text.startswith(_FIELDS):
         return True
-    return None if any(field.startswith(text) for field in _FIELDS) else False
+    return None if len(text) < _LONGEST_FIELD and any(field.startswith(text) for field in _FIELDS) else False
 
 
 def encode(data: bytes, name: bytes | None = None) -> bytes:

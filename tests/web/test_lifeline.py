@@ -9,7 +9,8 @@ from poe_proxy.web.lifeline import Closing, Lifeline, Message
 
 def test_what_is_over_is_freed_at_once_and_not_by_the_collector() -> None:
     async def nobody_leaves() -> Message:
-        return await asyncio.get_running_loop().create_future()
+        left: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await left
 
     async def over() -> "weakref.ref[Lifeline]":
         async with Lifeline(nobody_leaves, Closing(1)) as line:
