@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from openai import OpenAI
 
@@ -21,6 +22,11 @@ assert Path(importlib.import_module("sitecustomize").__file__ or "").parent == _
 os.environ["PYTHONPATH"] = os.pathsep.join([str(_OFFLINE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name, None)
+
+# Enough for each change; what takes longer to find is looked for by hand: `--hypothesis-profile=long`.
+hypothesis.settings.register_profile("suite", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=5000, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

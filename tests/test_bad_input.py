@@ -188,7 +188,7 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(FIELDS, JSON, max_size=4))
 def test_whatever_a_field_holds_it_is_never_our_fault(proxy: Proxy, changes: dict[str, Any]) -> None:
 

@@ -166,7 +166,7 @@ _frames = st.lists(st.builds(Frame, st.none() | _text, st.lists(_text, min_size=
 _line_end = st.sampled_from(sorted(NEWLINES.values()))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(_frames, st.data())
 def test_any_frames_survive_any_line_ends_and_any_cuts(told: list[Frame], data: st.DataObject) -> None:
     wire = b""

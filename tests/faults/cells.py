@@ -78,9 +78,12 @@ _AT_FEW = {"pings", *(fault for fault in ERRORS if " " in fault)}
 
 
 def cells(route: Route) -> list[Cell]:
-    """All cells of ``route``; what is tried again is there once more, with a fault that passes."""
+    """All cells of ``route``; what is tried again is there once more, with a fault that passes: in one form, since
+    trying again comes before there is one."""
     persistent = [*_plain_cells(route), *_cells_in_stream(route), *_cells_in_halves(route)]
-    passing = [replace(cell, once=True) for cell in persistent if cell.expected.calls > 1 and _is_first(cell)]
+    passing = [
+        replace(cell, once=True) for cell in persistent if cell.expected.calls > 1 and _is_first(cell) and cell.stream
+    ]
     return [*persistent, *passing]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import poe_sim
+from poe_proxy import tokens
 from poe_proxy.ledger import writer
 from tests.faults.matrix import IMPATIENT, PATIENT, House, house_of
 
@@ -16,7 +17,9 @@ def faulty_poe() -> Iterator[poe_sim.SimServer]:
 
 
 @pytest.fixture(scope="session")
-def _rows_at_once() -> Iterator[None]:
+def _without_waiting() -> Iterator[None]:
+    """Rows are written without gathering them first; and the encoding is there, which takes longer than a budget."""
+    tokens.encoding()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "_GATHER_S", 0)
         yield
@@ -24,7 +27,7 @@ def _rows_at_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def patient(
-    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _rows_at_once: None
+    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _without_waiting: None
 ) -> Iterator[House]:
     """A proxy with the time that everything takes."""
     with house_of(faulty_poe, tmp_path_factory.mktemp("patient"), PATIENT) as house:
@@ -33,7 +36,7 @@ def patient(
 
 @pytest.fixture(scope="session")
 def impatient(
-    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _rows_at_once: None
+    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _without_waiting: None
 ) -> Iterator[House]:
     """A proxy for what never ends by itself."""
     with house_of(faulty_poe, tmp_path_factory.mktemp("impatient"), IMPATIENT) as house:

@@ -16,7 +16,7 @@ _FAULTS = ("402", "500", "529", "429 retry_after=999999999", "html_200", "error_
 
 @pytest.fixture(scope="module")
 def hasty(
-    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _rows_at_once: None
+    faulty_poe: poe_sim.SimServer, tmp_path_factory: pytest.TempPathFactory, _without_waiting: None
 ) -> Iterator[House]:
     """A proxy whose status line leaves at once."""
     with house_of(faulty_poe, tmp_path_factory.mktemp("hasty"), {**PATIENT, "FIRST_EVENT_S": 0.001}) as house:

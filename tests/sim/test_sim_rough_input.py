@@ -53,7 +53,7 @@ MODELS = {"/v1/chat/completions": "gpt-5.1-instant", "/v1/messages": "claude-hai
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.path)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(fields=st.dictionaries(FIELDS, ANYTHING, max_size=5))
 def test_any_body_is_read_and_judged(dialect: Dialect, fields: dict[str, Any]) -> None:
     body = fields | {"model": MODELS[dialect.path]}

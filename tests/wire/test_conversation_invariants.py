@@ -24,7 +24,7 @@ from poe_proxy.wire.anthropic_messages import conversation as messages
 from poe_proxy.wire.openai_chat import conversation as chat
 from tests.wire.request_grammar import check_chat, check_messages
 
-_RUNS = settings(max_examples=150, deadline=None, derandomize=True)
+_RUNS = settings(max_examples=60, deadline=None, derandomize=True)
 _word = st.sampled_from(["hi", "two words", "ümlaut", "{}"])
 _any_text = st.sampled_from(["", " ", "\n", "hi", "hi \n", "x-anthropic"])
 _id = st.sampled_from(["a", "b", "toolu_1", "functions.f:0", "", "x" * 3000])

@@ -15,7 +15,7 @@ from poe_proxy.wire.openai_chat import conversation as chat
 from poe_proxy.wire.openai_chat import request as chat_request
 from tests.wire.request_grammar import check_chat, check_messages
 
-_RUNS = settings(max_examples=600, deadline=None, derandomize=True)
+_RUNS = settings(max_examples=200, deadline=None, derandomize=True)
 _TEXT = [{"type": "text", "text": "x"}]
 _MESSAGES = {
     "model": "m",

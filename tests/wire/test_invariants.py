@@ -22,7 +22,7 @@ from tests.wire.chunks import DONE, Json, bare, chunk, frame, read_bytes, usage,
 from tests.wire.grammar import Told, added_up, check_begun, check_broken, check_whole
 from tests.wire.grammar import read as read_told
 
-_RUNS = settings(max_examples=120, deadline=None, derandomize=True)
+_RUNS = settings(max_examples=50, deadline=None, derandomize=True)
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _id = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 _arguments = st.dictionaries(_text, _text | st.integers(-9, 9), max_size=3).map(json.dumps)
@@ -219,7 +219,7 @@ _chunk = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(_chunk | _json, max_size=4))
 def test_any_json_in_a_stream_is_read_and_written_legally(chunks: list[Any]) -> None:
     reader, writer = Reader(), Writer("asked", include_usage=True)
@@ -232,7 +232,7 @@ def test_any_json_in_a_stream_is_read_and_written_legally(chunks: list[Any]) -> 
     assert all(isinstance(one["created"], int) for one in told.chunks)
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(_chunk | _json)
 def test_any_json_as_a_whole_answer_is_read_and_written_legally(body: Any) -> None:
     answer = fold(whole.read(body))
@@ -247,7 +247,7 @@ def test_any_json_as_a_whole_answer_is_read_and_written_legally(body: Any) -> No
     check_begun(read_told(writer.push(whole.read(body)) + writer.close()), model="asked")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_any_bytes_are_read(data: bytes, cut: int) -> None:
     events = read_bytes(data[:cut], data[cut:])

@@ -36,7 +36,7 @@ from tests.wire.anthropic_messages.said import Json
 from tests.wire.chunks import DONE, frame
 from tests.wire.test_invariants import Said, _said, message_of, rendered
 
-_RUNS = settings(max_examples=150, deadline=None, derandomize=True)
+_RUNS = settings(max_examples=60, deadline=None, derandomize=True)
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(["", " ", "\n", "a"])
 _arguments = st.dictionaries(_text, _text | st.integers(-9, 9), max_size=3).map(json.dumps)
 _calls = st.lists(st.tuples(_arguments, _text, st.sampled_from(["", "CiwB+/="])), max_size=3)
@@ -199,7 +199,7 @@ _event = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(st.lists(_event | _json, max_size=6))
 def test_any_json_in_a_stream_is_read(events: list[Any]) -> None:
     data = b"".join(frame(one) for one in events)
@@ -212,7 +212,7 @@ def test_any_json_in_a_stream_is_read(events: list[Any]) -> None:
     chat_grammar.check_begun(chat_grammar.read(writer.push(told) + writer.close()), model="asked")
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries({"content": st.lists(_block, max_size=3)}, optional={"usage": _json, "stop_reason": _json})
 )
@@ -224,7 +224,7 @@ def test_any_json_as_a_whole_answer_is_read_and_written(body: Json) -> None:
         said.write(events)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_any_bytes_are_read(data: bytes, cut: int) -> None:
     last = said.read_bytes(data[:cut], data[cut:])[-1]
