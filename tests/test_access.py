@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from poe_proxy.web.gate import Visitors
+from poe_proxy.web.visitors import Visitors
 from poe_sim import SimServer
 from tests.running import Proxy, running_proxy, settings_for
 from tests.talk import chat, post

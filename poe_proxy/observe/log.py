@@ -21,7 +21,9 @@ log: Any = structlog.get_logger()
 
 
 class _Sink:
-    """Where lines go. It never fails: a full disk, or nobody who reads, must cost neither an answer nor a row."""
+    """Where lines go. It never fails: a full disk, or a reader who is gone, must cost neither an answer nor a row. (One
+    who holds the pipe open and does not read holds us up, as whoever writes to it.)
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

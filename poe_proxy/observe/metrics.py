@@ -6,7 +6,7 @@ With several workers each writes its own into a folder, and whoever is asked for
 import os
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -26,79 +26,24 @@ class Metrics:
     """Counters of one app. Model names are Poe's, or ``unknown``, so that callers cannot make up labels."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = _remembered(
-            Counter(
-                "poe_proxy_requests_total",
-                "Requests by route, model, status and outcome",
-                ["route", "model", "status", "outcome"],
-                registry=self._registry,
-            )
-        )
-        self._tokens = _remembered(
-            Counter("poe_proxy_tokens_total", "Tokens as Poe reports them", ["model", "kind"], registry=self._registry)
-        )
-        self._points = _remembered(
-            Counter(
-                "poe_proxy_points_total",
-                "Points as callers were told them, estimated or settled",
-                ["model", "source"],
-                registry=self._registry,
-            )
-        )
-        self._attempts = _remembered(
-            Counter(
-                "poe_proxy_attempts_total", "Calls made to Poe for model requests", ["model"], registry=self._registry
-            )
-        )
-        self._duration = _remembered(
-            Histogram(
-                "poe_proxy_request_seconds",
-                "From request to end of answer",
-                ["route"],
-                buckets=_SECONDS,
-                registry=self._registry,
-            )
-        )
-        self._first_event = _remembered(
-            Histogram(
-                "poe_proxy_first_event_seconds",
-                "From request to first content",
-                ["route"],
-                buckets=_SECONDS,
-                registry=self._registry,
-            )
-        )
-        self.running = Gauge(
-            "poe_proxy_requests_running",
-            "Requests being answered",
-            registry=self._registry,
-            multiprocess_mode="livesum",
-        )
-        self.tasks = Gauge(
-            "poe_proxy_tasks",
-            "Tasks of the event loop when this page was last asked of that worker",
-            registry=self._registry,
-            multiprocess_mode="liveall",
-        )
-
-        self._rows_waiting = Gauge(
-            "poe_proxy_ledger_rows_waiting",
-            "Rows kept in memory until the ledger's database can be written",
-            registry=self._registry,
-            multiprocess_mode="livesum",
-        )
-        self._rows_lost = Counter(
-            "poe_proxy_ledger_rows_lost_total",
-            "Rows that could not be written to the ledger's database",
-            registry=self._registry,
-        )
+        self._registry = here = CollectorRegistry()
+        self._requests = _counter(here, "requests", "Requests", "route", "model", "status", "outcome")
+        self._tokens = _counter(here, "tokens", "Tokens as Poe reports them", "model", "kind")
+        self._points = _counter(here, "points", "Points as callers were told them", "model", "source")
+        self._attempts = _counter(here, "attempts", "Calls made to Poe for model requests", "model")
+        self._duration = _seconds(here, "request", "From request to end of answer")
+        self._first_event = _seconds(here, "first_event", "From request to first content")
+        self.running = _gauge(here, "requests_running", "Requests being answered", "livesum")
+        self.tasks = _gauge(here, "tasks", "Tasks of the event loop when that worker was last asked", "liveall")
+        waiting = "Rows kept in memory until the ledger's database can be written"
+        self._rows_waiting = _gauge(here, "ledger_rows_waiting", waiting, "livesum")
+        self._rows_lost = _counter(here, "ledger_rows_lost", "Rows that could not be written to the ledger's database")
 
     def rows(self, waiting: int, lost: int) -> None:
         """So many rows wait to be written now, and so many more will never be."""
         self._rows_waiting.set(waiting)
         if lost:
-            self._rows_lost.inc(lost)
+            self._rows_lost().inc(lost)
 
     def count(self, report: Report) -> None:
         """Count one finished request."""
@@ -131,9 +76,23 @@ class Metrics:
         return everybodys
 
 
-def _remembered(metric: Metric) -> Callable[..., Metric]:
+def _counter(registry: CollectorRegistry, name: str, words: str, *labels: str) -> Callable[..., Counter]:
+    return _remembered(Counter(f"poe_proxy_{name}_total", words, labels, registry=registry), labels)
+
+
+def _seconds(registry: CollectorRegistry, name: str, words: str) -> Callable[..., Histogram]:
+    made = Histogram(f"poe_proxy_{name}_seconds", words, ["route"], buckets=_SECONDS, registry=registry)
+    return _remembered(made, ("route",))
+
+
+def _gauge(registry: CollectorRegistry, name: str, words: str, together: Literal["livesum", "liveall"]) -> Gauge:
+    """``together``: what is told of several workers."""
+    return Gauge(f"poe_proxy_{name}", words, registry=registry, multiprocess_mode=together)
+
+
+def _remembered(metric: Metric, labels: tuple[str, ...]) -> Callable[..., Metric]:
     """The metric's series by labels: finding one again takes prometheus_client as long as counting three times."""
-    return lru_cache(maxsize=_MOST_SERIES)(metric.labels)
+    return lru_cache(maxsize=_MOST_SERIES)(metric.labels) if labels else lambda: metric
 
 
 def forget_worker(pid: int | None) -> None:

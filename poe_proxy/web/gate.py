@@ -3,39 +3,32 @@
 Plain ASGI, since a wrapper around each message of each stream is what Starlette's own middleware costs.
 """
 
-import hmac
-import ipaddress
 import math
 import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from poe_proxy.canonical.errors import Forbidden, Internal, ProxyError, ShuttingDown, TooManyRequests, Unauthorized
+from poe_proxy.canonical.errors import ProxyError, ShuttingDown, TooManyRequests
 from poe_proxy.canonical.report import Report
 from poe_proxy.ledger.ledger import Ledger
 from poe_proxy.limits.inbound import Caller, Inbound, Standing
-from poe_proxy.limits.limits import name_of
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
-from poe_proxy.settings import LOOPBACK_NAMES, Settings, is_loopback
-from poe_proxy.web.browsers import headers_for, is_from_foreign_page
+from poe_proxy.settings import Settings
+from poe_proxy.web.browsers import headers_for
 from poe_proxy.web.caller import Callers, household
 from poe_proxy.web.lifeline import Closing, Message, Receive
 from poe_proxy.web.outlet import Send
 from poe_proxy.web.refused import refused
 from poe_proxy.web.respond import error_response, spoken
+from poe_proxy.web.visitors import Holder, Visitors
 
-OPEN_PATHS = frozenset({"/", "/health", "/ready", "/api/hello"})
 _QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_CONTAINER_HOST = "host.docker.internal"
 MODEL_ROUTES = frozenset({"/v1/chat/completions", "/v1/messages"})
 """What RATE_LIMIT counts: listing models or counting tokens costs nothing, and agents do it dozens of times at once."""
 _ROUTES = MODEL_ROUTES | {
@@ -47,8 +40,9 @@ _ROUTES = MODEL_ROUTES | {
     "/v1/models",
     "/v1/usage",
     "/v1/messages/count_tokens",
+    "/openapi.json",
 }
-_SHUT = frozenset({"/metrics", "/v1/models", "/v1/models/{id}", "/v1/usage"})
+_SHUT = frozenset({"/metrics", "/v1/models", "/v1/models/{id}", "/v1/usage", "/openapi.json"})
 """What HEAD may knock at without a key: it is told that somebody is there, but not how long the answer would be."""
 _SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "x-session-id")  # Claude Code's, Codex', and anybody's
 _AGENT_HEADER = "x-claude-code-agent-id"  # a subagent's; its session is that of the agent that sent it
@@ -92,18 +86,11 @@ class Gate:
         self._metrics.running.inc()
         try:
             await self._app(scope, receive, tagged)
-        except Exception as error:
-            await self._crashed(error, report, scope, receive, tagged)
+        except Exception as error:  # of what stands between here and the door
+            await refused(error, scope, receive, tagged)
         finally:
             self._metrics.running.dec()
             self._tell(report, scope)
-
-    async def _crashed(self, error: Exception, report: Report, scope: Any, receive: Receive, send: Send) -> None:
-        log.crash(error, report.request_id)
-        report.outcome, report.error = "error", type(error).__name__
-        if not report.status:
-            shown = Internal(f"The proxy failed on this request; its log says more under {report.request_id}.")
-            await error_response(shown, dialect=spoken(scope))(scope, receive, send)
 
     def _tell(self, report: Report, scope: Any) -> None:
         report.ended = self._clock()
@@ -149,17 +136,15 @@ class Door:
         elif holder is None and report.route in _SHUT and self._visitors.has_keys:
             await Response()(scope, receive, send)
         else:
-            await self._routed(report, scope, receive, send)
+            await self._routed(scope, receive, send)
 
-    async def _routed(self, report: Report, scope: Any, receive: Receive, send: Send) -> None:
+    async def _routed(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
-        except (ProxyError, HTTPException) as error:
-            if report.status:
-                raise
-            await refused(error, scope)(scope, receive, send)
+        except Exception as error:
+            await refused(error, scope, receive, send)
 
-    def _refusal(self, scope: Any, headers: dict[str, str], holder: "Holder | None") -> ProxyError | None:
+    def _refusal(self, scope: Any, headers: dict[str, str], holder: Holder | None) -> ProxyError | None:
         if self._closing.begun:
             return ShuttingDown("The proxy is shutting down; try again in a moment.", retry_after=1)
         refusal = self._visitors.refusal(scope, headers, holder)
@@ -170,92 +155,9 @@ class Door:
         return refusal
 
 
-def _counted(report: Report, holder: "Holder | None") -> list[Caller]:
+def _counted(report: Report, holder: Holder | None) -> list[Caller]:
     address = ("address", household(report.address))
     return [address] if holder is None else [address, ("key", holder.name)]
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A caller with one of our keys: ``shown`` is the key's place in PROXY_API_KEY, ``name`` what limits count by.
-
-    Neither tells anything of the key.
-    """
-
-    shown: str
-    name: str
-
-
-class Visitors:
-    """Who may come in: hosts and origins that no foreign web page can have, and callers with a key."""
-
-    def __init__(self, settings: Settings) -> None:
-        keys = enumerate(settings.proxy_api_key, 1)
-        self._keys = {key.encode(): Holder(f"key {place}", name_of(key)) for place, key in keys}
-        self._published_on_loopback = settings.published_on_loopback
-        self._hosts = {_CONTAINER_HOST, settings.host.lower(), *(host.lower() for host in settings.allowed_hosts)}
-        self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
-
-    @property
-    def has_keys(self) -> bool:
-        return bool(self._keys)
-
-    def refusal(self, scope: Any, headers: dict[str, str], holder: Holder | None = None) -> ProxyError | None:
-        """Why the request is turned away, None where it may go on."""
-        if not self._keys and not self._is_local(scope):
-            return Forbidden(
-                "This proxy has no PROXY_API_KEY and so serves this machine only. Set PROXY_API_KEY and send it as "
-                "`Authorization: Bearer …`."
-            )
-        host = _hostname(headers.get("host", ""))
-        if host and not self._knows_host(host):
-            return Forbidden(
-                f"The Host {host[:200]!r} is not one that this proxy answers to. "
-                "If it should be, add it to ALLOWED_HOSTS."
-            )
-        origin = headers.get("origin", "").rstrip("/").lower()
-        known = self._knows_origin(origin, headers.get("host", "")) if origin else not is_from_foreign_page(headers)
-        if not known:
-            return Forbidden(
-                "Web pages of other origins may not use this proxy. Name the origin in CORS_ORIGINS to allow it."
-            )
-        return self._without_key(scope, headers) if holder is None else None
-
-    def _is_local(self, scope: Any) -> bool:
-        server = scope.get("server") or ("", None)
-        return self._published_on_loopback or not server[1] or is_loopback(server[0])
-
-    def _knows_host(self, host: str) -> bool:
-        if "*" in self._hosts or host in self._hosts or host in LOOPBACK_NAMES or host.endswith(".localhost"):
-            return True
-        # With a key there is nothing to win by rebinding a name; what cannot be bought as a domain needs no setting.
-        return bool(self._keys) and ("." not in host or _is_address(host))
-
-    def _knows_origin(self, origin: str, host: str) -> bool:
-        return "*" in self._origins or origin in self._origins or _netloc(origin) == host.lower()
-
-    def _without_key(self, scope: Any, headers: dict[str, str]) -> ProxyError | None:
-        if not self._keys or scope["path"] in OPEN_PATHS or scope["method"] == "HEAD":
-            return None
-        said = "The key is not one of this proxy's" if any(_keys_given(headers)) else "This proxy needs a key"
-        return Unauthorized(f"{said}: send PROXY_API_KEY as `Authorization: Bearer …` or `x-api-key`.")
-
-    def holder(self, headers: dict[str, str]) -> Holder | None:
-        """Who comes with one of our keys; None without one."""
-        if not self._keys:
-            return None
-        return next((found for key in _keys_given(headers) if key and (found := self._known(key)) is not None), None)
-
-    def _known(self, given: str) -> Holder | None:
-        """Compared with every key, each in constant time, so that the time tells nothing of which came near."""
-        sent = given.encode("latin-1", "replace")
-        matches = [holder for key, holder in self._keys.items() if hmac.compare_digest(sent, key)]
-        return matches[0] if matches else None
-
-
-def _keys_given(headers: dict[str, str]) -> tuple[str, str]:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", "").strip()
 
 
 def _limit_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
@@ -314,27 +216,3 @@ def _route(path: str) -> str:
     if path.startswith("/v1/models/"):
         return "/v1/models/{id}"
     return path if path in _ROUTES else "other"
-
-
-def _hostname(host: str) -> str:
-    """The host of a Host header, without port and brackets, lower case."""
-    if host.startswith("["):
-        address, _, rest = host[1:].partition("]")
-        return address.lower() if not rest or rest.startswith(":") else host.lower()
-    return host.partition(":")[0].lower().rstrip(".")
-
-
-def _netloc(origin: str) -> str | None:
-    """Host and port of an origin; None for ``null`` and nonsense, which are like no host at all."""
-    try:
-        return urlsplit(origin).netloc or None
-    except ValueError:
-        return None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -4,25 +4,41 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
-from starlette.responses import Response
 
-from poe_proxy.canonical.errors import CallerError, MethodNotAllowed, NotFound, ProxyError
+from poe_proxy.canonical.errors import CallerError, Internal, MethodNotAllowed, NotFound, ProxyError
 from poe_proxy.canonical.report import Report
+from poe_proxy.observe import log
+from poe_proxy.web.lifeline import Receive
+from poe_proxy.web.outlet import Send
 from poe_proxy.web.respond import error_response, spoken
 from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 
 
-def refused(error: ProxyError | HTTPException, scope: Any) -> Response:
-    """The answer; the request's Report is told."""
-    ours = error if isinstance(error, ProxyError) else _ours(error, WebRequest(scope))
+async def refused(error: Exception, scope: Any, receive: Receive, send: Send) -> None:
+    """Answer, if no answer has begun, and tell the request's Report. What no route means to raise is our own fault."""
     report: Report = scope["state"]["report"]
-    report.outcome, report.error = "error", ours.gist
-    response = error_response(ours, dialect=spoken(scope))
-    response.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
-    return response
+    is_meant = isinstance(error, ProxyError | HTTPException) and not report.status
+    ours = _ours(error, scope) if is_meant else _fault(error, report)
+    report.outcome, report.error = "error", ours.gist if is_meant else type(error).__name__
+    if not report.status:
+        response = error_response(ours, dialect=spoken(scope))
+        response.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+        await response(scope, receive, send)
 
 
-def _ours(error: HTTPException, request: WebRequest) -> ProxyError:
+def _fault(error: Exception, report: Report) -> ProxyError:
+    log.crash(error, report.request_id)
+    return Internal(f"The proxy failed on this request; its log says more under {report.request_id}.")
+
+
+def _ours(error: Exception, scope: Any) -> ProxyError:
+    if isinstance(error, ProxyError):
+        return error
+    assert isinstance(error, HTTPException)
+    return _of_http(error, WebRequest(scope))
+
+
+def _of_http(error: HTTPException, request: WebRequest) -> ProxyError:
     path = request.url.path
     if error.status_code == 405:
         return MethodNotAllowed(f"{request.method} is not possible on {path[:200]}.")
