@@ -86,25 +86,16 @@ class Exchange:
         self, way: Way, request: Request, card: ModelCard, report: Report, *, stream: bool
     ) -> AsyncGenerator[list[Event]]:
         """The events of ``request`` by one ``way``."""
-        report.way, goal = way, endpoint(way, request, card, caches=self.caches)
-        is_native = fitting.is_native(request, way)
-        clipping = self.clipper.of(card, report, can_clip=not is_native)
-        fit = fitting.fitted(request, card, self.means.memory, way, stream=stream and not card.is_media)
-        stages: list[Stage] = [clipping]
-        if not is_native:
-            stages = [*_stages(fit.request, card), clipping]
-        means = self._means(request)
-        plan = attempts.plan(await clipping.fit(fit.body), means, goal.manner)
-        deadline = means.clock() + means.budget_s
-        attempt, begun = await _next(plan, None, clipping), False
+        going = await self._ready(way, request, card, report, stream=stream)
+        attempt, begun = await _next(going.plan, None, going.clipping), False
         while True:
             try:
                 if attempt.wait_s:
                     await self.sleep(attempt.wait_s)
-                sent = await self._turn(deadline, report)
-                report.attempts, report.changes = len(report.sent) + 1, [*fit.changes, *attempt.changes]
+                sent = await self._turn(going.deadline, report)
+                report.attempts, report.changes = len(report.sent) + 1, [*going.changes, *attempt.changes]
                 held: list[Event] = []  # a start alone says nothing: an error after it can still have its own status
-                async with aclosing(self._call(goal, attempt, sent, report)) as batches:
+                async with aclosing(self._call(going.goal, attempt, sent, report)) as batches:
                     async for batch in batches:
                         begun = begun or any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
                         if batch and isinstance(failed := batch[-1], Failed) and not begun:
@@ -112,16 +103,27 @@ class Exchange:
                         if not begun and all(isinstance(event, Started) for event in batch):
                             held += batch
                             continue
-                        events, held = _through(stages, held + batch if held else batch), []
+                        events, held = _through(going.stages, held + batch if held else batch), []
                         _note(events, report, self.means.clock)
                         yield events
                 return
             except ProxyError as error:
                 if begun:
-                    yield _through(stages, [Failed(error)])
+                    yield _through(going.stages, [Failed(error)])
                     return
                 _note_error(error, attempt, report)
-                attempt = await _next(plan, error, clipping)
+                attempt = await _next(going.plan, error, going.clipping)
+
+    async def _ready(self, way: Way, request: Request, card: ModelCard, report: Report, *, stream: bool) -> "_Going":
+        """What one ``way`` of ``request`` needs, before the first attempt."""
+        report.way, goal = way, endpoint(way, request, card, caches=self.caches)
+        is_native = fitting.is_native(request, way)
+        clipping = self.clipper.of(card, report, can_clip=not is_native)
+        fit = fitting.fitted(request, card, self.means.memory, way, stream=stream and not card.is_media)
+        stages: list[Stage] = [clipping] if is_native else [*_stages(fit.request, card), clipping]
+        means = self._means(request)
+        plan = attempts.plan(await clipping.fit(fit.body), means, goal.manner)
+        return _Going(goal, plan, clipping, stages, fit.changes, means.clock() + means.budget_s)
 
     async def answer(self, request: Request, card: ModelCard, report: Report) -> Answer:
         """The whole answer. Raises ProxyError, also where only a part of it came."""
@@ -152,6 +154,18 @@ class Exchange:
     def _call(self, goal: Endpoint, attempt: Attempt, sent: float, report: Report) -> AsyncGenerator[list[Event]]:
         heard = partial(self.turns.heard, sent)
         return call(self.poe, goal, attempt, report, self.patience, self.means.clock, heard)
+
+
+@dataclass(frozen=True, slots=True)
+class _Going:
+    """A request on one way: where it goes, what is tried until when, and what its events pass through."""
+
+    goal: Endpoint
+    plan: Plan
+    clipping: Clipping
+    stages: list[Stage]
+    changes: list[str]
+    deadline: float
 
 
 async def _next(plan: Plan, error: ProxyError | None, clipping: Clipping) -> Attempt:
