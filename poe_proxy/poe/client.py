@@ -50,7 +50,9 @@ class Answered:
             piece = await anext(self, b"")
             heard()
             head += piece
-            found = sse.begins(head) if piece and len(head) < _MAX_BEGINNING else False
+            found = sse.begins(head) if piece else False
+            if found is None and len(head) >= _MAX_BEGINNING:
+                found = False
         self._head = head
         return found or (self._is_labelled_stream and not head.lstrip().startswith((b"{", b"[")))
 

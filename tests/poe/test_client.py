@@ -62,6 +62,7 @@ STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
         ("application/octet-stream", [b"\xef\xbb\xbfdata: {}"], True),
         (JSON, [], False),
         (JSON, [b" " * 100_000, b"data: {}\n\n"], False),
+        ("", [b"data: " + b"x" * 100_000 + b"\n\n"], True),
     ],
 )
 def test_how_an_answer_begins_tells_whether_it_is_a_stream(
