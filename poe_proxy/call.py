@@ -11,7 +11,8 @@ from poe_proxy.canonical.errors import Garbled, LinkError, Misdirected, ProxyErr
 from poe_proxy.canonical.events import Event
 from poe_proxy.canonical.report import Report, Sent
 from poe_proxy.endpoints import Endpoint
-from poe_proxy.poe.client import Answered, PoeClient
+from poe_proxy.poe.client import Answered, Calling, PoeClient
+from poe_proxy.poe.masking import Mask
 from poe_proxy.policy.attempts import Attempt
 from poe_proxy.wire.lenient import decoded
 
@@ -47,20 +48,14 @@ async def call(
     ``clock`` counts seconds, ``wall`` tells Unix seconds: when the call was sent is noted in ``report``.
     Raises ProxyError where Poe answers with an error, or not properly.
     """
-    idle_s = patience.stream_idle_s if attempt.body["stream"] else patience.answer_s
-    encoded = endpoint.encode(attempt.body)
-    report.changes += encoded.changes
-    sent = Sent(str(attempt.body["model"]), wall())
-    report.sent.append(sent)
-    async with poe.post(endpoint.path, encoded.data, encoded.headers, idle_s=idle_s, fresh=attempt.fresh) as answered:
+    sent, calling = _begun(poe, endpoint, attempt, report, patience, wall)
+    async with calling as answered:
         heard(answered.status, answered.headers)
-        if endpoint.passed:
-            report.passed = _passed(endpoint, answered.headers)
-        sent.answered_at, sent.status = wall(), answered.status
-        sent.date, sent.poe_id = answered.headers.get("date", ""), answered.headers.get("x-request-id", "")
-        if not 200 <= answered.status < 300:
-            raise poe.mask.error(await _error(endpoint, answered))
+        sent.answered_at = wall()
+        _note_head(sent, answered, endpoint, report, poe.mask)
         in_time = partial(_in_time, clock, clock() + patience.answer_s)
+        if not 200 <= answered.status < 300:
+            raise poe.mask.error(await _error(endpoint, answered, in_time))
         if not await answered.is_stream(in_time):
             whole = await answered.whole(in_time)
             sent.ended_at = wall()
@@ -80,21 +75,51 @@ async def call(
         except LinkError as error:
             if not reader.finished:
                 raise
-            report.notes.append(f"{type(error).__name__} after the answer was finished")  # nothing of it is lost
+            report.notes.append(_broken_late(error, report))
         sent.ended_at = wall()
         yield poe.mask.events(reader.close())
         if reader.garbled:
             report.notes.append(f"{reader.garbled} frames of Poe's were no JSON")
 
 
-def _passed(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.startswith(endpoint.passed)}
+def _begun(
+    poe: PoeClient,
+    endpoint: Endpoint,
+    attempt: Attempt,
+    report: Report,
+    patience: Patience,
+    wall: Callable[[], float],
+) -> tuple[Sent, Calling]:
+    """The call, made and noted in ``report``: what could not even be made was not sent."""
+    idle_s = patience.stream_idle_s if attempt.body["stream"] else patience.answer_s
+    encoded = endpoint.encode(attempt.body)
+    report.changes += encoded.changes
+    calling = poe.post(endpoint.path, encoded.data, encoded.headers, idle_s=idle_s, fresh=attempt.fresh)
+    sent = Sent(str(attempt.body["model"]), wall())
+    report.sent.append(sent)
+    return sent, calling
 
 
-async def _error(endpoint: Endpoint, answered: Answered) -> ProxyError:
+def _note_head(sent: Sent, answered: Answered, endpoint: Endpoint, report: Report, mask: Mask) -> None:
+    headers = answered.headers
+    sent.status, sent.date = answered.status, headers.get("date", "")
+    sent.poe_id = mask.header(headers.get("x-request-id", ""))
+    if endpoint.passed:
+        report.passed = {
+            name: mask.header(value) for name, value in headers.items() if name.startswith(endpoint.passed)
+        }
+
+
+def _broken_late(error: LinkError, report: Report) -> str:
+    """What the answer said is whole, but in chat its usage comes after the end; without it the cost is an estimate."""
+    missing = ", before Poe told its usage" if report.usage is None else ""
+    return f"{type(error).__name__} after the answer was finished{missing}"
+
+
+async def _error(endpoint: Endpoint, answered: Answered, in_time: Callable[[], None]) -> ProxyError:
     if not 400 <= answered.status < 600:
         return Misdirected(f"Poe answered {answered.status}, which is no answer to a chat; check POE_BASE_URL.")
-    return endpoint.read_error(answered.status, answered.headers, await answered.whole())
+    return endpoint.read_error(answered.status, answered.headers, await answered.whole(in_time))
 
 
 def _in_time(clock: Callable[[], float], deadline: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from poe_proxy.call import Patience, call
 from poe_proxy.canonical.errors import LinkError, TimedOut
 from poe_proxy.canonical.events import Event, Started, Text
 from poe_proxy.canonical.report import Report
-from poe_proxy.endpoints import CHAT
+from poe_proxy.endpoints import CHAT, Encoded, Endpoint
 from poe_proxy.exchange import Exchange
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.policy.attempts import Attempt
+from poe_sim import KEYS
 from tests.golden.scripted_poe import Recorded, ScriptedPoe, scripted_poe
 from tests.running import Proxy, running_proxy
 from tests.talk import chat, frames, open_stream, post, text_of
@@ -123,14 +125,20 @@ def test_signs_of_life_that_say_nothing_end(piece: bytes) -> None:
     assert endless.now in (32, 33)
 
 
-async def failure(endless: Endless, patience: Patience) -> LinkError:
+def test_an_error_that_trickles_for_ever_ends() -> None:
+    endless = Endless(b" ")
+    assert isinstance(asyncio.run(failure(endless, Patience(stream_idle_s=20, answer_s=30), status=500)), TimedOut)
+    assert endless.now == 31
+
+
+async def failure(endless: Endless, patience: Patience, status: int = 200) -> LinkError:
     class Transport(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             class Body(httpx.AsyncByteStream):
                 def __aiter__(self) -> AsyncIterator[bytes]:
                     return aiter(endless)
 
-            return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Body())
+            return httpx.Response(status, headers={"content-type": "text/event-stream"}, stream=Body())
 
     poe, attempt = PoeClient("http://poe", "key", Transport()), Attempt(1, {"model": "m", "stream": True})
 
@@ -175,6 +183,45 @@ def test_media_that_trickles_for_ever_ends_for_a_client_who_wants_a_stream(tmp_p
             return response.json()
 
     assert asyncio.run(run())["error"]["code"] == "poe_timed_out"
+
+
+# --- what the report says ---------------------------------------------------------------------------------------------
+
+
+async def told(answer: httpx.Response, endpoint: Endpoint, report: Report) -> None:
+    """Hear out a call that is answered with ``answer``."""
+    poe = PoeClient("http://poe", KEYS[0], httpx.MockTransport(lambda _: answer))
+    attempt, patience = Attempt(1, {"model": "m", "stream": True}), Patience(stream_idle_s=20, answer_s=30)
+    async for _ in call(poe, endpoint, attempt, report, patience, lambda: 0.0, lambda *_: None):
+        pass
+
+
+def test_a_request_that_cannot_even_be_made_was_not_sent() -> None:
+    report = Report("id", "route", 0.0)
+    endpoint = replace(CHAT, encode=lambda _: Encoded(b"", {"x": "é\u2028"}))
+    with pytest.raises(UnicodeEncodeError):
+        asyncio.run(told(httpx.Response(200), endpoint, report))
+    assert report.sent == []
+
+
+def test_our_key_in_headers_is_masked() -> None:
+    report = Report("id", "route", 0.0)
+    headers = {"anthropic-ratelimit-x": f"for {KEYS[0]}", "anthropic-ratelimit-y": "9", "x-request-id": KEYS[0]}
+    answer = httpx.Response(200, headers=headers, content=b"".join(STREAM))
+    asyncio.run(told(answer, replace(CHAT, passed=("anthropic-ratelimit-",)), report))
+    assert report.passed == {"anthropic-ratelimit-x": "for ***", "anthropic-ratelimit-y": "9"}
+    assert report.sent[0].poe_id == "***"
+
+
+def test_a_break_after_the_end_says_that_poe_had_not_told_its_usage() -> None:
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"".join(STREAM).removesuffix(b"data: [DONE]\n\n")
+            raise httpx.ReadError("cut")
+
+    report = Report("id", "route", 0.0)
+    asyncio.run(told(httpx.Response(200, stream=Body()), CHAT, report))
+    assert report.notes == ["StreamBroken after the answer was finished, before Poe told its usage"]
 
 
 # --- faults of our own ----------------------------------------------------------------------------------------------

@@ -65,6 +65,26 @@ def test_betas_and_the_version_arrive(proxy: Proxy, poe: poe_sim.SimServer) -> N
     assert "betas" not in request["body"]
 
 
+@pytest.mark.parametrize(
+    ("field", "sent", "headers"),
+    [
+        ("anthropic-beta", {}, {"anthropic-beta": "é"}),
+        ("anthropic-version", {}, {"anthropic-version": "é"}),
+        ("betas", {"betas": ["é"]}, {}),
+        ("betas", {"betas": ["fine", "x\r\nEvil: 1"]}, {}),
+        ("betas", {"betas": ["x\0"]}, {}),
+    ],
+)
+def test_what_no_header_can_hold_is_refused(
+    proxy: Proxy, poe: poe_sim.SimServer, field: str, sent: Json, headers: dict[str, str]
+) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    answer = httpx.post(proxy.url + MESSAGES, json=body(**sent), headers=raw, trust_env=False)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith(f"{field}: ")
+    assert arrived(poe, MESSAGES) == []
+
+
 @pytest.mark.parametrize("name", ["claude-sonnet-4-6", "claude-sonnet-4.6[1m]", "Claude-Sonnet-4.6", "sonnet"])
 def test_a_model_by_whatever_name(proxy: Proxy, poe: poe_sim.SimServer, name: str) -> None:
     assert post(proxy, body(model=name), MESSAGES).status_code == 200

@@ -179,6 +179,24 @@ class TestCounting:
         assert with_tokens(use, load) == [3] * 5
         assert loads == [1]
 
+    def test_a_tokenizer_that_does_not_load_is_told_once_and_tokens_are_estimated(self) -> None:
+        def load() -> Encode:
+            raise ImportError("no tiktoken")
+
+        async def use() -> list[int]:
+            own = Tokens(load, told.append)
+            try:
+                return [await own.counted(lambda counter: counter("x" * 300)) for _ in range(2)]
+            finally:
+                own.close()
+
+        told: list[str] = []
+        assert asyncio.run(use()) == [100, 100]
+        assert told == [
+            "the tokenizer cannot be loaded: install tiktoken anew; until then tokens are estimated "
+            "(ImportError('no tiktoken'))"
+        ]
+
     def test_who_leaves_while_it_loads_does_not_stop_it_for_others(self) -> None:
         begun, go_on = threading.Event(), threading.Event()
 

@@ -1,17 +1,20 @@
 """The only one who calls Poe. It knows paths, keys and timeouts; it decides nothing and reads no answer's meaning."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 
 import httpx
 
 from poe_proxy import __version__, sse
+from poe_proxy.canonical.errors import StreamBroken, TimedOut
 from poe_proxy.poe.faults import KNOWN, link_error
 from poe_proxy.poe.masking import Mask
 from poe_proxy.poe.transport import FRESH
 
 _CONNECT_S = 10.0
 _MAX_ANSWER = 256 * 1024 * 1024
+_TOO_LARGE = "Poe's answer is larger than {} MB, which is more than the proxy takes; it was given up."
 _MAX_BEGINNING = 64 * 1024  # of blanks, before it is clear whether events or a whole answer come
 _AGENT = f"poe-proxy/{__version__}"
 
@@ -50,7 +53,9 @@ class Answered:
             piece = await anext(self, b"")
             heard()
             head += piece
-            found = sse.begins(head) if piece and len(head) < _MAX_BEGINNING else False
+            found = sse.begins(head) if piece else False
+            if found is None and len(head) >= _MAX_BEGINNING:
+                found = False
         self._head = head
         return found or (self._is_labelled_stream and not head.lstrip().startswith((b"{", b"[")))
 
@@ -67,7 +72,7 @@ class Answered:
             pieces.append(piece)
             size += len(piece)
             if size > _MAX_ANSWER:
-                raise link_error(httpx.ReadError("the answer is larger than anything Poe sends"), answered=True)
+                raise StreamBroken(_TOO_LARGE.format(_MAX_ANSWER >> 20))
         return b"".join(pieces)
 
 
@@ -133,10 +138,17 @@ class PoeClient:
         return self._calling("POST", url, merged, body, idle_s, fresh=fresh)
 
     async def get(self, path: str, *, timeout_s: float) -> tuple[int, Mapping[str, str], bytes]:
-        """A small whole answer (``/v1/models``, ``/usage/…``): status, headers, body. Raises LinkError."""
+        """A small whole answer (``/v1/models``, ``/usage/…``): status, headers, body. Raises LinkError.
+
+        It must be here after ``timeout_s`` seconds in all.
+        """
         url = httpx.URL(self._base_url + path)
-        async with self._calling("GET", url, self._headers, b"", timeout_s) as answered:
-            return answered.status, answered.headers, await answered.whole()
+        try:
+            async with asyncio.timeout(timeout_s):
+                async with self._calling("GET", url, self._headers, b"", timeout_s) as answered:
+                    return answered.status, answered.headers, await answered.whole()
+        except TimeoutError as error:
+            raise TimedOut(f"Poe did not tell it within {timeout_s:g} s.") from error
 
     def _calling(
         self, method: str, url: httpx.URL, headers: httpx.Headers, body: bytes, idle_s: float, *, fresh: bool = False

@@ -3,13 +3,18 @@
 It reaches into aiohttp 3.14; ``tests/poe/test_connector.py`` fails where a later one is made otherwise.
 """
 
+import asyncio
 from functools import partial
 from typing import Any
 
 import aiohttp
+import httpx
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
+
+_FULL_S = 8.0
+"""How long a call waits for one of the connections in use; less than the client's time for getting one at all."""
 
 
 class Connector(aiohttp.TCPConnector):
@@ -19,12 +24,27 @@ class Connector(aiohttp.TCPConnector):
         super().__init__(**options)
         self._factory: Any = partial(_Handler, loop=self._loop)
 
+    def close_idle(self) -> None:
+        """Close all connections that nobody uses: the next call has one that was not idle."""
+        for idle in self._conns.values():
+            for protocol, _ in idle:
+                protocol.abort()  # nothing is left to be said, and a stale one would not hear a farewell
+        self._conns.clear()
+
     async def _get(self, *wanted: Any) -> Connection | None:
         while (found := await super()._get(*wanted)) is not None:
             if found.protocol is not None and not found.protocol.should_close:
                 return found
             found.close()
         return None
+
+    async def _wait_for_available_connection(self, *wanted: Any) -> None:
+        """Raises httpx.PoolTimeout: aiohttp does not tell a pool that is full from a peer that is not there."""
+        try:
+            async with asyncio.timeout(_FULL_S):
+                await super()._wait_for_available_connection(*wanted)
+        except TimeoutError:
+            raise httpx.PoolTimeout("all connections are in use") from None
 
 
 class _Handler(ResponseHandler):

@@ -13,6 +13,10 @@ import httpx
 from poe_proxy.canonical.errors import Garbled, LinkError, NotReached, StreamBroken, TimedOut, Unanswered
 
 _NO_WAY = "Poe cannot be reached ({}). Check the network and POE_BASE_URL; nothing was sent, so nothing was charged."
+_FULL = (
+    "As many connections to Poe as POE_CONNECTIONS allows are in use, and none became free in time. Try again, or "
+    "raise it; nothing was sent, so nothing was charged."
+)
 _FOREIGN = (
     "its certificate is not trusted here; where a company's gateway reads along, let SSL_CERT_FILE name its authority"
 )
@@ -24,6 +28,10 @@ _NOT_HTTP = "What came back from Poe is not HTTP. Check POE_BASE_URL and any pro
 
 def _not_reached(error: BaseException) -> LinkError:
     return NotReached(_NO_WAY.format(_cause(error)))
+
+
+def _full(_: BaseException) -> LinkError:
+    return NotReached(_FULL)
 
 
 def _unanswered(_: BaseException) -> LinkError:
@@ -59,7 +67,7 @@ TABLE: tuple[tuple[type[BaseException], Callable[[BaseException], LinkError]], .
     # httpx by itself
     (httpx.ConnectError, _not_reached),
     (httpx.ConnectTimeout, _not_reached),
-    (httpx.PoolTimeout, _not_reached),
+    (httpx.PoolTimeout, _full),  # of our own Connector
     (httpx.ProxyError, _not_reached),
     (httpx.UnsupportedProtocol, _not_reached),
     (httpx.ReadTimeout, _timed_out),

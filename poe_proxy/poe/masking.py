@@ -1,4 +1,4 @@
-"""What is taken out of Poe's errors: our own key, which one about it may quote. It knows no dialect."""
+"""What is taken out of Poe's errors and headers: our own key, which one may quote. It knows no dialect."""
 
 import re
 from typing import Any
@@ -15,6 +15,7 @@ class Mask:
     """Takes ``secret`` out, and every part of it that is long enough to be one."""
 
     def __init__(self, secret: str) -> None:
+        self._secret = secret
         size = min(_PART, len(secret))
         parts = {secret[start : start + size] for start in range(len(secret) - size + 1)} - {""}
         overlapping = "|".join(map(re.escape, sorted(parts)))
@@ -27,6 +28,10 @@ class Mask:
             pieces += [said[end:start], _MASK]
             end = stop
         return "".join([*pieces, said[end:]])
+
+    def header(self, value: str) -> str:
+        """A header of Poe's; looked at closely only where the whole secret is in it, since each answer brings many."""
+        return self.text(value) if self._secret and self._secret in value else value
 
     def error(self, error: ProxyError) -> ProxyError:
         """The same error, with nothing of the secret in whatever of it a caller, the log or the ledger could see."""

@@ -1,6 +1,5 @@
 """Poe's usage history: paging, and rows in whatever form they come. It does not know whose row is whose."""
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -53,12 +52,9 @@ async def points_history(
 async def _page(poe: PoeClient, after: str, timeout_s: float) -> tuple[list[HistoryRow], bool]:
     path = f"{_PATH}?limit={_PAGE}" + (f"&starting_after={quote(after, safe='')}" if after else "")
     try:
-        async with asyncio.timeout(timeout_s):
-            status, headers, body = await poe.get(path, timeout_s=timeout_s)
+        status, headers, body = await poe.get(path, timeout_s=timeout_s)
     except LinkError as error:
         raise UsageApiError(error.message) from error
-    except TimeoutError:
-        raise UsageApiError(f"Poe did not tell it within {timeout_s:g} s") from None
     if status != 200:
         raise UsageApiError(f"Poe answered {status}", _seconds(headers.get("retry-after", "")))
     try:

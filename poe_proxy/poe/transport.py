@@ -7,6 +7,7 @@ between the two is here rather than in httpx-aiohttp, which reads each URL and e
 
 import asyncio
 import urllib.request
+from collections.abc import Awaitable
 from functools import lru_cache
 
 import aiohttp
@@ -18,8 +19,10 @@ from poe_proxy.poe.connector import Connector
 
 _KEEPALIVE_S = 30.0
 _READ_BUFFER = 2**18
+_WRITTEN_AT_ONCE = 2**15  # bytes that are out as soon as they are written, whether or not the peer reads them
 FRESH = "poe_proxy_fresh"
-"""The request extension that asks for a new connection: what hung up without an answer may have been a stale one."""
+"""The request extension that asks for no connection that was idle: what hung up without an answer may have been stale,
+and so may be the others."""
 
 
 class SharedTransport(httpx.AsyncBaseTransport):
@@ -31,28 +34,35 @@ class SharedTransport(httpx.AsyncBaseTransport):
         ``proxy`` is the URL of an HTTP proxy in between, see ``proxy_from_environment``.
         """
         trusted = httpx.create_ssl_context()
-        self._pooled = _session(Connector(limit=connections, keepalive_timeout=_KEEPALIVE_S, ssl=trusted), proxy)
-        self._fresh = _session(Connector(limit=connections, force_close=True, ssl=trusted), proxy)
+        self._pool = Connector(limit=connections, keepalive_timeout=_KEEPALIVE_S, ssl=trusted)
+        self._session = _session(self._pool, proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, whose body was read; raises what aiohttp raises, see ``faults``."""
-        way = self._fresh if request.extensions.get(FRESH) else self._pooled
-        answer = await way.request(
+        if request.extensions.get(FRESH):
+            self._pool.close_idle()
+        timeout = request.extensions["timeout"]
+        if len(request.content) <= _WRITTEN_AT_ONCE:
+            answer = await self._ask(request)
+        else:  # aiohttp waits for ever until the body is out
+            async with asyncio.timeout(timeout["write"] + timeout["read"]):
+                answer = await self._ask(request)
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer, timeout["read"]))
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._session.close()
+
+    def _ask(self, request: httpx.Request) -> Awaitable[aiohttp.ClientResponse]:
+        timeout = request.extensions["timeout"]
+        return self._session.request(
             request.method,
             _url(str(request.url)),
             headers=CIMultiDict((name.decode(), value.decode()) for name, value in request.headers.raw),
             data=request.content or None,
             allow_redirects=False,
-            timeout=_timeout(**request.extensions["timeout"]),
+            timeout=_timeout(timeout["connect"], timeout["pool"], timeout["read"]),
         )
-        return httpx.Response(
-            answer.status, headers=answer.raw_headers, stream=_Body(answer, request.extensions["timeout"]["read"])
-        )
-
-    async def aclose(self) -> None:
-        """Close the pools."""
-        await self._pooled.close()
-        await self._fresh.close()
 
 
 class _Body(httpx.AsyncByteStream):
@@ -128,7 +138,7 @@ def _url(url: str) -> URL:
 
 
 @lru_cache(maxsize=64)
-def _timeout(*, connect: float, pool: float, read: float, write: float) -> aiohttp.ClientTimeout:  # noqa: ARG001
+def _timeout(connect: float, pool: float, read: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read, connect=pool)
 
 

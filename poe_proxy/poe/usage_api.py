@@ -1,6 +1,5 @@
 """Poe's balance, and with it whether our key is good: it is the cheapest call that needs one. It trusts no field."""
 
-import asyncio
 from dataclasses import dataclass
 
 import orjson
@@ -32,12 +31,9 @@ async def check_key(poe: PoeClient, timeout_s: float = 10.0) -> KeyCheck:
     """Ask for the balance, ``timeout_s`` seconds in all. Raises nothing: a Poe that cannot be reached leaves the
     key's state open."""
     try:
-        async with asyncio.timeout(timeout_s):
-            status, _, body = await poe.get(_BALANCE, timeout_s=timeout_s)
+        status, _, body = await poe.get(_BALANCE, timeout_s=timeout_s)
     except LinkError as error:
         return KeyCheck(None, f"the Poe key could not be checked: {error.message}")
-    except TimeoutError:
-        return KeyCheck(None, f"the Poe key could not be checked: Poe did not tell the balance within {timeout_s:g} s")
     if status == 200:
         return _read(body)
     if status in (401, 403):

@@ -1,7 +1,7 @@
 """``POST /v1/messages`` and ``/v1/messages/count_tokens``: Anthropic's clients, on any model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from starlette.requests import Request as WebRequest
@@ -18,7 +18,7 @@ from poe_proxy.web.calls import Dialect, answered, body_of
 from poe_proxy.web.house import House, report_of
 from poe_proxy.web.respond import json_response
 from poe_proxy.wire.anthropic_messages import DIALECT, answer
-from poe_proxy.wire.anthropic_messages.request import parse, parse_count
+from poe_proxy.wire.anthropic_messages.request import parse, parse_count, with_headers
 from poe_proxy.wire.anthropic_messages.stream import Writer
 
 
@@ -49,10 +49,7 @@ def _speech(request: Request, report: Report) -> MessagesSpeech:
 
 def _parsed(data: bytes, headers: Mapping[str, str]) -> Request:
     """The request with what its headers say: the version of the API, and betas beside those in the body."""
-    request = parse(data)
-    betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
-    body = {**request.body, "betas": betas} if betas else request.body
-    return replace(request, body=body, version=headers.get("anthropic-version", ""))
+    return with_headers(parse(data), headers.get("anthropic-beta", ""), headers.get("anthropic-version", ""))
 
 
 _MESSAGES = Dialect(DIALECT, _parsed, _speech, has_footers=False)

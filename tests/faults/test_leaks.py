@@ -45,8 +45,7 @@ def in_use(house: House) -> int:
     def look() -> int:
         transport = house.proxy.house.exchange.poe._transport
         assert isinstance(transport, SharedTransport)
-        connectors = (transport._pooled.connector, transport._fresh.connector)
-        return sum(len(connector._acquired) for connector in connectors if connector is not None)
+        return len(transport._pool._acquired)
 
     return int(house.in_loop(look))
 

@@ -8,9 +8,10 @@ import httpx
 import pytest
 import respx
 
-from poe_proxy.canonical.errors import LinkError, NotReached, StreamBroken
+from poe_proxy.canonical.errors import LinkError, NotReached, StreamBroken, TimedOut
 from poe_proxy.poe.client import Answered, PoeClient
 from poe_proxy.poe.usage_api import check_key
+from tests import virtual_time
 
 URL = "https://api.poe.com"
 Work = Callable[[PoeClient], Awaitable[object]]
@@ -62,6 +63,7 @@ STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
         ("application/octet-stream", [b"\xef\xbb\xbfdata: {}"], True),
         (JSON, [], False),
         (JSON, [b" " * 100_000, b"data: {}\n\n"], False),
+        ("", [b"data: " + b"x" * 100_000 + b"\n\n"], True),
     ],
 )
 def test_how_an_answer_begins_tells_whether_it_is_a_stream(
@@ -83,7 +85,7 @@ def test_how_an_answer_begins_tells_whether_it_is_a_stream(
 def test_an_answer_without_end_is_not_kept(
     mocked: respx.MockRouter, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
-    monkeypatch.setattr("poe_proxy.poe.client._MAX_ANSWER", 1_000_000)
+    monkeypatch.setattr("poe_proxy.poe.client._MAX_ANSWER", 2**20)
     body = b"[" + b" " * 1_100_000 + b"]"
 
     class Body(httpx.AsyncByteStream):
@@ -95,8 +97,23 @@ def test_an_answer_without_end_is_not_kept(
 
     headers = {"content-encoding": encoding}
     mocked.get("/v1/models").mock(return_value=httpx.Response(200, headers=headers, stream=Body()))
-    with pytest.raises(StreamBroken):
+    with pytest.raises(StreamBroken, match="larger than 1 MB"):
         with_client(work, mocked)
+
+
+def test_a_small_answer_that_trickles_is_given_up(mocked: respx.MockRouter) -> None:
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(1)
+                yield b" "
+
+    async def work(poe: PoeClient) -> None:
+        await poe.get("/v1/models", timeout_s=30)
+
+    mocked.get("/v1/models").mock(return_value=httpx.Response(200, stream=Body()))
+    with pytest.raises(TimedOut, match="within 30 s"):
+        virtual_time.run(work(PoeClient(URL, "the-key", httpx.MockTransport(mocked.async_handler))))
 
 
 def test_a_failure_of_the_transport_is_our_error(mocked: respx.MockRouter) -> None:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import httpx
@@ -64,8 +65,8 @@ async def stalls_in_the_answer(reader: asyncio.StreamReader, writer: asyncio.Str
 
 
 @asynccontextmanager
-async def calling(url: str) -> AsyncIterator[PoeClient]:
-    transport = SharedTransport(connections=10)
+async def calling(url: str, connections: int = 10) -> AsyncIterator[PoeClient]:
+    transport = SharedTransport(connections)
     try:
         yield PoeClient(url, "a-key", transport)
     finally:
@@ -118,6 +119,54 @@ def test_a_broken_chunk_is_no_answer_whether_it_comes_with_the_head_or_after_it(
 @pytest.mark.parametrize("peer", [is_silent, stalls_in_the_answer])
 def test_silence_is_a_timeout(peer: Peer) -> None:
     assert type(asyncio.run(error_from(peer, idle_s=0.05))) is TimedOut
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # of aiohttp; the body is here as bytes
+def test_a_peer_that_stops_reading_is_a_timeout() -> None:
+    """aiohttp's own limits begin when the body is out; a large one never is."""
+
+    async def run() -> LinkError:
+        given_up, gone = asyncio.Event(), asyncio.Event()
+
+        async def stops_reading(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            cast(asyncio.ReadTransport, writer.transport).pause_reading()
+            await given_up.wait()
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            gone.set()
+
+        async with await asyncio.start_server(stops_reading, "127.0.0.1", 0) as server:
+            async with calling("http://{}:{}".format(*server.sockets[0].getsockname())) as poe:
+                with pytest.raises(LinkError) as caught:
+                    await whole(poe, b"x" * 30_000_000, idle_s=0.05)
+            given_up.set()
+            await gone.wait()
+        return caught.value
+
+    assert type(asyncio.run(asyncio.wait_for(run(), 10))) is TimedOut
+
+
+def test_a_pool_that_is_full_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poe_proxy.poe.connector._FULL_S", 0.05)
+
+    async def run() -> None:
+        gone = asyncio.Event()
+
+        async def stalls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await stalls_in_the_answer(reader, writer)
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            gone.set()
+
+        async with await asyncio.start_server(stalls, "127.0.0.1", 0) as server:
+            url = "http://{}:{}".format(*server.sockets[0].getsockname())
+            async with calling(url, connections=1) as poe, poe.post("/v1/chat/completions", b"{}", idle_s=5):
+                with pytest.raises(NotReached, match=r"POE_CONNECTIONS .* nothing was charged"):
+                    await whole(poe)
+            await gone.wait()
+
+    asyncio.run(run())
 
 
 def free_port() -> int:
@@ -174,8 +223,8 @@ def test_connections_that_went_stale_are_not_tried_twice() -> None:
     assert asyncio.run(run()) == b"ok"
 
 
-async def whole(poe: PoeClient, *, fresh: bool = False) -> bytes:
-    async with poe.post("/v1/chat/completions", b"{}", idle_s=5, fresh=fresh) as answered:
+async def whole(poe: PoeClient, body: bytes = b"{}", *, idle_s: float = 5, fresh: bool = False) -> bytes:
+    async with poe.post("/v1/chat/completions", body, idle_s=idle_s, fresh=fresh) as answered:
         return await answered.whole()
 
 

@@ -5,11 +5,10 @@ import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-import httpx
 import pytest
 
 from poe_proxy.poe.client import PoeClient
-from poe_proxy.poe.transport import SharedTransport
+from poe_proxy.poe.transport import SharedTransport, _Body
 
 Answers = Callable[[bytes], bytes]
 
@@ -85,6 +84,26 @@ def test_a_fresh_call_has_a_connection_of_its_own() -> None:
     assert peer.connections == 2
 
 
+def test_a_fresh_call_counts_among_the_connections_and_trusts_none_that_was_idle() -> None:
+    kept: list[int] = []
+
+    async def asked(poe: PoeClient, *, fresh: bool = False) -> None:
+        async with poe.post("/v1/chat/completions", b"{}", idle_s=5, fresh=fresh) as answered:
+            assert isinstance(poe._transport, SharedTransport)
+            pool = poe._transport._pool
+            kept.append(len(pool._acquired) + sum(map(len, pool._conns.values())))
+            await answered.whole()
+
+    async def together(poe: PoeClient) -> None:
+        await asyncio.gather(*(asked(poe) for _ in range(10)))
+        await asyncio.gather(*(asked(poe, fresh=number % 2 == 0) for number in range(30)))
+
+    peer = Peer(lambda _: answer(b"ok"))
+    run(peer, together)
+    assert max(kept) == 10
+    assert peer.connections > 10
+
+
 def test_an_answer_that_was_not_read_to_its_end_leaves_its_connection_to_nobody() -> None:
     async def left_and_asked_again(poe: PoeClient) -> object:
         async with poe.post("/v1/chat/completions", b"{}", idle_s=5) as answered:
@@ -108,13 +127,29 @@ def test_the_head_says_what_it_must_once() -> None:
     )
 
 
-def test_only_a_silence_that_somebody_waits_in_is_one() -> None:
+_IDLE_S = 100.0
+
+
+class Later:
+    """A loop in which more than the idle time has passed."""
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time() + _IDLE_S + 1
+
+    def call_at(self, due: float, work: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_at(due, work)
+
+
+def test_only_a_silence_that_somebody_waits_in_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a client reads slowly: what it has not asked for yet cannot be late."""
 
     async def slowly(poe: PoeClient) -> bytes:
-        async with poe.post("/v1/chat/completions", b"{}", idle_s=0.02) as answered:
+        async with poe.post("/v1/chat/completions", b"{}", idle_s=_IDLE_S) as answered:
             first = await anext(answered)
-            await asyncio.sleep(0.08)
+            body = answered._pieces
+            assert isinstance(body, _Body)
+            monkeypatch.setattr(body, "_loop", Later())
+            body._look()
             return first + await answered.whole()
 
     half = b"x" * 2**20
@@ -143,18 +178,6 @@ def test_a_proxy_in_between_is_told_its_name_and_password() -> None:
     assert peer.heads[0].startswith(b"POST http://poe.invalid/v1/chat/completions ")
     assert b"proxy-authorization: basic " in peer.heads[0].lower()
     assert b"authorization: bearer the-key" in peer.heads[0].lower()
-
-
-def test_httpx_clients_can_use_it_too() -> None:
-    async def run_client() -> tuple[int, bytes]:
-        peer = Peer(lambda _: answer(b"ok"))
-        async with await asyncio.start_server(peer.serve, "127.0.0.1", 0) as server:
-            host = "{}:{}".format(*server.sockets[0].getsockname())
-            async with httpx.AsyncClient(transport=SharedTransport(connections=1), timeout=5) as client:
-                response = await client.get(f"http://{host}/")
-                return response.status_code, response.content
-
-    assert asyncio.run(run_client()) == (200, b"ok")
 
 
 @pytest.mark.parametrize("body", [b"", b"{}"])

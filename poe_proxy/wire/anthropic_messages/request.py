@@ -4,9 +4,11 @@ The body for Poe is the client's own JSON with edits on copies, and everything e
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from poe_proxy.canonical.card import ModelCard
+from poe_proxy.canonical.errors import BadRequest
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.request import Request
 from poe_proxy.wire.anthropic_messages import DIALECT
@@ -18,6 +20,7 @@ _OUR_OWN = ("auto_manage_context",)
 """What only the proxy understands; Anthropic refuses fields that it does not know."""
 _CLEARS_THINKING = "clear_thinking"
 _ID_OF = {"tool_use": "id", "tool_result": "tool_use_id"}
+_NOT_IN_HEADERS = re.compile(r"[^ -~]")
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -29,6 +32,19 @@ def parse(data: bytes) -> Request:
 def parse_count(data: bytes) -> Request:
     """The same for counting tokens, where no ``max_tokens`` is needed."""
     return _request(validate(loads(data), needs_max_tokens=False))
+
+
+def with_headers(request: Request, betas: str, version: str) -> Request:
+    """The request with what its headers say: betas, instead of those in the body, and the API's version.
+
+    Raises BadRequest.
+    """
+    if _NOT_IN_HEADERS.search(version):
+        raise _unprintable("anthropic-version")
+    if _NOT_IN_HEADERS.search(betas):
+        raise _unprintable("anthropic-beta")
+    told = [beta.strip() for beta in betas.split(",") if beta.strip()]
+    return replace(request, body={**request.body, "betas": told} if told else request.body, version=version)
 
 
 def native(request: Request, card: ModelCard) -> Json:
@@ -51,7 +67,13 @@ def encode(body: Json, version: str) -> tuple[bytes, dict[str, str]]:
 
 
 def _request(body: Json) -> Request:
+    if any(_NOT_IN_HEADERS.search(beta) for beta in body.get("betas") or ()):
+        raise _unprintable("betas")
     return Request(dialect=DIALECT, model=body["model"].strip(), body=body, stream=body.get("stream"))
+
+
+def _unprintable(field: str) -> BadRequest:
+    return BadRequest(f"{field}: Input should be of printable ASCII characters", param=field)
 
 
 class _LegalIds:
