@@ -343,7 +343,7 @@ def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
     more: Sequence[str], own_poe: SimServer, tmp_path: Path
 ) -> None:
     """The answer is far larger than what fits into all the buffers on the way."""
-    body = orjson.dumps(chat("[[sim:long tokens=2000000 rate=0]]", stream=True))
+    body = orjson.dumps(chat("[[sim:long tokens=100000 rate=0]]", stream=True))
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
     with (
         serving((*PROXY, *more), tmp_path, **in_front_of(own_poe.base_url, SHUTDOWN_GRACE_S=1)) as proxy,
