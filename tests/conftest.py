@@ -1,12 +1,16 @@
 """What all tests share: a guard against the outside, a stand-in Poe and the real proxy in front of it, on sockets."""
 
+import functools
 import importlib
 import os
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import httpcore2
 import hypothesis
 import pytest
 from openai import OpenAI
@@ -22,6 +26,11 @@ assert Path(importlib.import_module("sitecustomize").__file__ or "").parent == _
 os.environ["PYTHONPATH"] = os.pathsep.join([str(_OFFLINE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name, None)
+
+# Each client of httpx, each SDK and each proxy would read all certificates, which takes 20 ms, a thousand times.
+_once: Any = functools.cache
+httpcore2.default_ssl_context = _once(httpcore2.default_ssl_context)
+ssl.create_default_context = _once(ssl.create_default_context)
 
 # Enough for each change; what takes longer to find is looked for by hand: `--hypothesis-profile=long`.
 hypothesis.settings.register_profile("suite", max_examples=40, deadline=None)

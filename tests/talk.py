@@ -1,7 +1,4 @@
-"""Ways to talk to a proxy below the SDK: raw HTTP, streams as frames, and clients that hang up.
-
-``verify=False`` since there is no TLS to verify, and each client of httpx would read all certificates: 40 ms.
-"""
+"""Ways to talk to a proxy below the SDK: raw HTTP, streams as frames, and clients that hang up."""
 
 import socket
 from collections.abc import Iterator
@@ -25,14 +22,14 @@ def chat(text: str, **more: Any) -> Json:
 def post(proxy: Proxy, body: Json | bytes, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
     """Send ``body`` and read the whole answer."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    return httpx.post(proxy.url + path, content=content, headers=headers, timeout=30, trust_env=False, verify=False)
+    return httpx.post(proxy.url + path, content=content, headers=headers, timeout=30, trust_env=False)
 
 
 @contextmanager
 def open_stream(proxy: Proxy, body: Json) -> Iterator[httpx.Response]:
     """The answer to ``body`` with ``stream`` set, its body still to come."""
     with (
-        httpx.Client(timeout=30, trust_env=False, verify=False) as client,
+        httpx.Client(timeout=30, trust_env=False) as client,
         client.stream("POST", f"{proxy.url}/v1/chat/completions", json={**body, "stream": True}) as response,
     ):
         yield response
@@ -68,16 +65,16 @@ def hanging_up(proxy: Proxy, body: Json, path: str = "/v1/chat/completions") -> 
 def queue(poe: SimServer, fault: str, times: int = 1, **where: str) -> None:
     """Let the next ``times`` model calls meet ``fault``."""
     httpx.post(
-        f"{poe.base_url}/_sim/faults", json={"fault": fault, "times": times, **where}, trust_env=False, verify=False
+        f"{poe.base_url}/_sim/faults", json={"fault": fault, "times": times, **where}, trust_env=False
     ).raise_for_status()
 
 
 def reset(poe: SimServer) -> None:
     """Let Poe forget requests, charges and queued faults."""
-    httpx.post(f"{poe.base_url}/_sim/reset", trust_env=False, verify=False).raise_for_status()
+    httpx.post(f"{poe.base_url}/_sim/reset", trust_env=False).raise_for_status()
 
 
 def arrived(poe: SimServer, path: str = "/v1/chat/completions") -> list[Json]:
     """The requests to ``path`` that Poe saw, oldest first."""
-    seen = httpx.get(f"{poe.base_url}/_sim/requests", trust_env=False, verify=False).json()["requests"]
+    seen = httpx.get(f"{poe.base_url}/_sim/requests", trust_env=False).json()["requests"]
     return [request for request in seen if request["path"] == path]

@@ -18,6 +18,7 @@ from poe_sim import SimServer, refused_url
 from tests.cli.house import checkout
 from tests.commands import PROXY, Command, Ended, in_front_of, started
 from tests.running import eventually
+from tests.services import free_port
 from tests.talk import Json
 
 KEY = "k9x2m7q4w8e1r5t3z6u0"
@@ -93,9 +94,7 @@ class Home:
 @pytest.fixture
 def home(poe: SimServer, tmp_path: Path) -> Iterator[Home]:
     checkout(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    home = Home(tmp_path, poe.base_url, port)
+    home = Home(tmp_path, poe.base_url, free_port())
     home.claude.write_text(CLAUDE)
     home.claude.chmod(0o755)
     yield home

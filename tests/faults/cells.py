@@ -113,7 +113,12 @@ def _cells_in_halves(route: Route) -> Iterator[Cell]:
 
 
 def breaking_cells(route: Route) -> list[Cell]:
-    """Some of each kind that go wrong in mid-answer, without waiting."""
-    faults = ("cut", "reset_mid", "bad_chunk", "torn", "error_mid", "event_error", "closed", "500", "second")
-    moments = (None, Moment.HEADERS, Moment.AFTER_TOKEN)
+    """One of each kind that goes wrong: before the answer, at its beginning, in mid-answer and in mid-call."""
+    faults = ("reset_mid", "torn", "error_mid", "event_error", "closed", "500", "second")
+    moments = (None, Moment.HEADERS, Moment.AFTER_TOKEN, Moment.MID_CALL)
     return [cell for cell in cells(route) if cell.fault in faults and cell.moment in moments and not cell.once]
+
+
+def stalling_cells(route: Route) -> list[Cell]:
+    """Those that fall silent, streamed and whole."""
+    return [cell for cell in cells(route) if cell.fault == "stall" and cell.moment in (Moment.AFTER_TOKEN, None)]

@@ -80,11 +80,11 @@ def serving(
         yield Serving(command, command.wait_for_words(r"client at (http://[^ /]+)"), folder)
 
 
-def rows_in(database: Path) -> list[Json]:
+def rows_in(database: Path, where: str = "", *values: Any) -> list[Json]:
     """The ledger's rows, oldest first; none where there is no database yet."""
     with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(database)) as connection:
         connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute("SELECT * FROM requests ORDER BY time")]
+        return [dict(row) for row in connection.execute(f"SELECT * FROM requests {where} ORDER BY time", values)]
     return []
 
 

@@ -4,6 +4,7 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -65,10 +66,13 @@ def test_a_client_that_reads_a_byte_at_a_time_costs_little_and_holds_up_nobody(p
     eventually(lambda: proxy.metric("poe_proxy_requests_running") == 1)  # the one for the page itself
 
 
-def test_ten_thousand_idle_connections_cost_little_and_are_freed(proxy: Serving) -> None:
+def test_ten_thousand_idle_connections_cost_little_and_are_freed(
+    proxy: Serving, request: pytest.FixtureRequest
+) -> None:
     files, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed < IDLE + 500:
         pytest.skip(f"the limit of open files allows {allowed}, and this needs {IDLE + 500}")
+    request.addfinalizer(partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, allowed)))
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, IDLE + 500), allowed))
     before, open_before = proxy.memory_mb(), proxy.open_files()
     with connected(proxy.port, IDLE):

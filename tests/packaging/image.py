@@ -1,11 +1,11 @@
 """What the image would hold, laid out in a folder: no Docker engine is needed to see whether that is enough."""
 
 import shutil
-import socket
 from pathlib import Path
 
 from tests.packaging.dockerfile import Stage, is_left_out, stages
 from tests.running import ROOT
+from tests.services import free_port
 
 APP, DATA, VENV = "/app", "/data", "/opt/venv"
 
@@ -33,7 +33,7 @@ def _left_out(folder: str, names: list[str]) -> list[str]:
 
 def environment(app: Path, data: Path) -> dict[str, str]:
     """The image's environment for a container published on loopback, its folders being ``app`` and ``data``."""
-    port = str(_free_port())
+    port = str(free_port())
     moved = {APP: str(app), DATA: str(data)}
     env = {name: _moved(value, moved) for name, value in stages()["final"].env.items() if name != "PATH"}
     return {**env, "PORT": port, "PUBLISH_ADDR": "127.0.0.1", "PUBLISH_PORT": port}
@@ -42,8 +42,3 @@ def environment(app: Path, data: Path) -> dict[str, str]:
 def _moved(path: str, moved: dict[str, str]) -> str:
     where = next((old for old in moved if path == old or path.startswith(f"{old}/")), "")
     return moved[where] + path.removeprefix(where) if where else path
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

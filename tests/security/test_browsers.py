@@ -29,9 +29,7 @@ SPENDING = orjson.dumps({**chat("spend my points"), "max_tokens": 10})
 
 def ask(proxy: Proxy, method: str, path: str, content: bytes = b"", **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.request(
-        method, proxy.url + path, content=content, headers=named, trust_env=False, verify=False, timeout=30
-    )
+    return httpx.request(method, proxy.url + path, content=content, headers=named, trust_env=False, timeout=30)
 
 
 def calls(poe: SimServer) -> int:

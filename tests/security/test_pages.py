@@ -50,12 +50,12 @@ def keyed(poe: SimServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_what_a_browser_can_be_led_to_is_not_framed_sniffed_kept_or_loaded_elsewhere(
     proxy: Proxy, method: str, path: str
 ) -> None:
-    assert has(httpx.request(method, proxy.url + path, trust_env=False, verify=False), SHOWN)
+    assert has(httpx.request(method, proxy.url + path, trust_env=False), SHOWN)
 
 
 def test_refusals_say_so_too(keyed: Proxy) -> None:
     for headers in ({}, {"host": "evil.example"}, {"origin": "https://evil.example"}):
-        answer = httpx.get(f"{keyed.url}/v1/usage", headers=headers, trust_env=False, verify=False)
+        answer = httpx.get(f"{keyed.url}/v1/usage", headers=headers, trust_env=False)
         assert answer.status_code in (401, 403)
         assert has(answer, SHOWN)
 
@@ -75,7 +75,7 @@ def test_nor_a_stream(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_no_page_is_html_or_names_a_script(proxy: Proxy, path: str) -> None:
-    answer = httpx.get(proxy.url + path, trust_env=False, verify=False)
+    answer = httpx.get(proxy.url + path, trust_env=False)
     assert answer.headers["content-type"].partition(";")[0] in ("application/json", "text/plain")
     assert "<script" not in answer.text
     assert (
@@ -85,7 +85,7 @@ def test_no_page_is_html_or_names_a_script(proxy: Proxy, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect", "/.env", "/models.yaml", "/..%2f.env"])
 def test_there_are_no_pages_that_load_from_elsewhere_and_no_files(proxy: Proxy, path: str) -> None:
-    assert httpx.get(proxy.url + path, trust_env=False, verify=False).status_code == 404
+    assert httpx.get(proxy.url + path, trust_env=False).status_code == 404
 
 
 # --- what strangers see ----------------------------------------------------------------------------------------------
@@ -95,33 +95,27 @@ def test_a_stranger_learns_from_ready_whether_it_is_ready_and_nothing_of_points_
     keyed: Proxy,
 ) -> None:
     def said(**headers: str) -> set[str]:
-        return set(httpx.get(f"{keyed.url}/ready", headers=headers, trust_env=False, verify=False).json())
+        return set(httpx.get(f"{keyed.url}/ready", headers=headers, trust_env=False).json())
 
     assert said() == said(authorization="Bearer wrong") == {"ready", "key", "catalogue"}
     assert said(authorization=f"Bearer {KEY}") >= {"ready", "key", "catalogue", "models", "balance", "limits", "ledger"}
 
 
 def test_on_ones_own_machine_ready_tells_all(proxy: Proxy) -> None:
-    assert "balance" in httpx.get(f"{proxy.url}/ready", trust_env=False, verify=False).json()
+    assert "balance" in httpx.get(f"{proxy.url}/ready", trust_env=False).json()
 
 
 @pytest.mark.parametrize(
     "path", ["/v1/models", "/v1/models/gpt-5.4", "/v1/models/none", "/v1/usage", "/metrics", "/models"]
 )
 def test_a_stranger_who_knocks_with_head_is_not_even_told_how_long_the_answer_would_be(keyed: Proxy, path: str) -> None:
-    answer = httpx.head(keyed.url + path, trust_env=False, verify=False)
+    answer = httpx.head(keyed.url + path, trust_env=False)
     assert (answer.status_code, answer.headers["content-length"]) == (200, "0")
 
 
 def test_who_has_a_key_is_told_by_head_what_get_would_say(keyed: Proxy) -> None:
     bearer = {"authorization": f"Bearer {KEY}"}
     eventually(
-        lambda: (
-            httpx.head(f"{keyed.url}/v1/usage", headers=bearer, trust_env=False, verify=False).headers["content-length"]
-            != "0"
-        )
+        lambda: httpx.head(f"{keyed.url}/v1/usage", headers=bearer, trust_env=False).headers["content-length"] != "0"
     )
-    assert (
-        httpx.head(f"{keyed.url}/v1/models/none-of-ours", headers=bearer, trust_env=False, verify=False).status_code
-        == 404
-    )
+    assert httpx.head(f"{keyed.url}/v1/models/none-of-ours", headers=bearer, trust_env=False).status_code == 404

@@ -128,7 +128,7 @@ def left(request: pytest.FixtureRequest, poe: poe_sim.SimServer, tmp_path_factor
     ) as command:
         url = command.wait_for_words(r"client at (http://[^ /]+)")
         bearer = {"authorization": f"Bearer {ADA}", "x-session-id": "a-session"}
-        with httpx.Client(base_url=url, headers=bearer, timeout=30, trust_env=False, verify=False) as client:
+        with httpx.Client(base_url=url, headers=bearer, timeout=30, trust_env=False) as client:
             talk_to(client, left, part=["text", "json"].index(request.param))
             for page in ("/metrics", "/ready", "/v1/usage", "/", "/openapi.json", "/v1/models"):
                 left.places[page] = client.get(page).content

@@ -197,5 +197,5 @@ def test_nowhere_that_poe_leads_to_is_gone_and_no_cookie_is_kept(
 
 def test_a_proxy_of_the_environment_is_not_a_clients_to_name(proxy: Proxy, trap: socket.socket) -> None:
     headers = {"http_proxy": url_of(trap), "proxy": url_of(trap), "proxy-authorization": "Basic x"}
-    answer = httpx.post(f"{proxy.url}{CHAT}", json=chat("hi"), headers=headers, trust_env=False, verify=False)
+    answer = httpx.post(f"{proxy.url}{CHAT}", json=chat("hi"), headers=headers, trust_env=False)
     assert answer.status_code == 200
