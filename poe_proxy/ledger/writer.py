@@ -54,7 +54,8 @@ class Writer:
         self._new: deque[Case] = deque()
         self._settled: dict[str, Case] = {}
         self._due: dict[str, float] = {}
-        self._running: list[Row] = []
+        self._running: dict[str, Row] = {}
+        self._noted_at = 0.0
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._lost = 0
@@ -80,10 +81,10 @@ class Writer:
 
     def note(self, running: Sequence[Case], now: float) -> None:
         """Requests under way, of which a row shall be left should this process be killed; ``now`` is their clock's."""
+        self._due = {case.id: self._due[case.id] for case in running if case.id in self._due}
         due = [case for case in running if now >= self._due.get(case.id, case.report.started + _NOTED_AFTER_S)]
-        later = dict.fromkeys((case.id for case in due), now + NOTED_EVERY_S)
-        self._due = {case.id: self._due[case.id] for case in running if case.id in self._due} | later
-        self._running = [case.as_running_row(now) for case in due]
+        self._running = {case.id: case.as_running_row(now) for case in due}  # those not written yet are due still
+        self._noted_at = now
         if due:
             self._news.set()
 
@@ -162,7 +163,8 @@ class Writer:
         assert self.store is not None
         cases = [self._new[number] for number in range(min(len(self._new), _BATCH))]
         settled = [self._settled[one] for one in list(self._settled)[:_BATCH]]
-        rows, self._running = self._running, []  # first: a request that has ended meanwhile is among the others
+        noted, noted_at = list(self._running), self._noted_at
+        rows = list(self._running.values())  # first: a request that has ended meanwhile is among the others
         for case in cases:
             case.queued = True
             rows.append(case.as_row())
@@ -171,6 +173,9 @@ class Writer:
             self._new.popleft()
         for case in settled:
             del self._settled[case.id]
+        for one in noted:
+            self._running.pop(one, None)
+            self._due[one] = noted_at + NOTED_EVERY_S
         self._rows(len(self._new), 0)
 
     async def _try(self, rows: list[Row], points: list[Points]) -> None:
