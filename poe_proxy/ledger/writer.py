@@ -24,6 +24,7 @@ _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 _HOUR_S = 3600.0
 _DAY_S = 86_400.0
+_NOT_YET = "it is not open yet"
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -59,7 +60,7 @@ class Writer:
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._lost = 0
-        self._fault = "it is not open yet"
+        self._fault = _NOT_YET
         self._pruned_at = 0.0
         self.store: Store | None = None
         self.opened = asyncio.Event()
@@ -220,7 +221,7 @@ class Writer:
         self._idle.set()  # who waits for what is being written need not wait for a database that fails
 
     def _worked(self) -> None:
-        if self._fault and self.opened.is_set():
+        if self._fault not in ("", _NOT_YET):
             log.info("the ledger's database works again")
         self._fault = ""
 

@@ -1,6 +1,9 @@
-"""The one task that writes: what waits to be written stays until it is."""
+"""The one task that writes: what waits to be written stays until it is, and nothing is said that did not happen."""
 
 import asyncio
+from typing import Any
+
+import structlog
 
 from poe_proxy.ledger.cases import Cases
 from poe_proxy.ledger.row import Points, Row, StoreError
@@ -68,3 +71,17 @@ def test_a_request_under_way_whose_note_could_not_be_written_is_noted_once_it_ca
 
 def test_a_request_under_way_is_noted_though_another_write_takes_long() -> None:
     assert len(_written(Database(seconds=3.5), 15, busy=True).noted()) == 1
+
+
+def _said(database: Database) -> list[Any]:
+    with structlog.testing.capture_logs() as lines:
+        _written(database, 5)
+    return [line["event"] for line in lines]
+
+
+def test_a_start_at_which_nothing_failed_says_nothing() -> None:
+    assert _said(Database()) == []
+
+
+def test_a_database_that_failed_and_works_again_is_told() -> None:
+    assert _said(Database(faults=1))[-1] == "the ledger's database works again"
