@@ -47,7 +47,7 @@ class Ledger:
         self._clock = clock
         self._sleep = sleep
         self._cases = Cases(prefix)
-        self._writer = Writer(database, keep_days, wall, sleep, rows)
+        self._writer = Writer(database, keep_days, wall, sleep, rows, clock)
         self._lease = Lease(self._writer, prefix, wall, clock, alone=alone)
         self._poller: Poller | None = None
         self._is_over = False

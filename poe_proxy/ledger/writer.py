@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from poe_proxy.ledger.cases import Case
 from poe_proxy.ledger.row import Points, Row, StoreError
+from poe_proxy.ledger.wall_clock import WallClock
 from poe_proxy.observe.log import crash, log
 
 if TYPE_CHECKING:
@@ -42,14 +44,17 @@ class Writer:
         wall: Callable[[], float],
         sleep: Sleep,
         rows: Callable[[int, int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds.
+        """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds, ``clock`` counts seconds.
 
         ``rows`` is told, as it changes, how many rows wait and how many more are lost.
         """
         self._database = database
         self._keep_days = keep_days
         self._wall = wall
+        self._clock = clock
+        self._wall_clock = WallClock(wall, clock)
         self._sleep = sleep
         self._rows = rows
         self._new: deque[Case] = deque()
@@ -61,7 +66,7 @@ class Writer:
         self._idle = asyncio.Event()
         self._lost = 0
         self._fault = _NOT_YET
-        self._pruned_at = 0.0
+        self._pruned_at: float | None = None
         self.store: Store | None = None
         self.opened = asyncio.Event()
         self.tried = asyncio.Event()
@@ -226,15 +231,21 @@ class Writer:
         self._fault = ""
 
     async def _prune(self) -> None:
-        """Once an hour: old rows go, and what an earlier start left open for good keeps its estimate."""
-        now = self._wall()
-        if now - self._pruned_at < _HOUR_S or self.store is None:
+        """Once an hour: old rows go, and what an earlier start left open for good keeps its estimate.
+
+        A clock that is set forward makes every row old, so none goes until it has been right for an hour.
+        """
+        now, is_right = self._clock(), self._wall_clock.agrees_for(_HOUR_S)
+        if self.store is None or not is_right or (self._pruned_at is not None and now - self._pruned_at < _HOUR_S):
             return
         self._pruned_at = now
+        await self._prune_as_of(self._wall(), self.store)
+
+    async def _prune_as_of(self, now: float, store: "Store") -> None:
         try:
-            await self.store.give_up(now - _HOUR_S)
+            await store.give_up(now - _HOUR_S)
             if self._keep_days:
-                await self.store.prune(now - self._keep_days * _DAY_S)
+                await store.prune(now - self._keep_days * _DAY_S)
         except StoreError as error:
             self._failed(error)
 
