@@ -178,7 +178,8 @@ class Writer:
         for _ in cases:
             self._new.popleft()
         for case in settled:
-            del self._settled[case.id]
+            if self._settled[case.id] is case:  # else it was judged anew meanwhile
+                del self._settled[case.id]
         for one in noted:
             self._running.pop(one, None)
             self._due[one] = noted_at + NOTED_EVERY_S
@@ -251,4 +252,4 @@ class Writer:
 
 
 def _points(case: Case) -> Points:
-    return Points(case.id, case.points, case.source, case.history)
+    return Points(case.id, case.points, case.source, case.history, was_running=case.is_abandoned)
