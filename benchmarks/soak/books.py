@@ -12,11 +12,15 @@ import orjson
 
 Json = dict[str, Any]
 MOST_EXAMPLES = 10
+_DOUBT = "answered, and more than one row may be its own"
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What came out. Points are sums; ``examples`` name wrong rows by their tags."""
+    """What came out. Points are sums; ``examples`` name wrong rows by their tags.
+
+    ``unexplained`` of the rows not settled have an answer that came to its end and told its tokens, and a charge.
+    """
 
     rows: int = 0
     charges: int = 0
@@ -27,6 +31,7 @@ class Comparison:
     points_of_rows: int = 0
     points_of_charges: int = 0
     points_open: int = 0
+    unexplained: int = 0
     rows_without_charge: int = 0
     charges_without_row: int = 0
     used_twice: int = 0
@@ -78,6 +83,7 @@ def _compare(found: Comparison, row: Json, own: list[Json]) -> None:
     if row["source"] != "settled":
         found.open[_why(row)] += 1
         found.points_open += points
+        found.unexplained += bool(own) and _why(row) == _DOUBT
     elif row["points"] != points:
         found.wrong += 1
         found.examples.append(f"{row['request_id']}: {row['points']} points, charged were {points}; {_facts(row)}")
@@ -99,4 +105,4 @@ def _why(row: Json) -> str:
         return "no answer came, and a charge is not excluded"
     if row["outcome"] == "cut":
         return "the answer was cut"
-    return "answered without usage" if row["tokens_in"] is None else "answered, and more than one row may be its own"
+    return "answered without usage" if row["tokens_in"] is None else _DOUBT

@@ -73,3 +73,29 @@ FAULTS: dict[str, frozenset[str]] = {
 """Each fault of the stand-in with the outcomes that are right for it; whole answers do not know all of them."""
 QUICK = tuple(fault for fault in FAULTS if not fault.endswith("seconds=30"))
 """Those that are over by themselves."""
+
+_OF_TRANSPORT: dict[str, frozenset[str]] = {
+    "bom": ANSWER,
+    "nul after=1": ANSWER | _BROKEN,
+    "twice kind=usage": ANSWER,
+    "gzip": ANSWER,
+    "second": ANSWER,
+    "until_close": ANSWER,
+    "interim status=103": ANSWER,
+    "label type=text/plain": ANSWER,
+    "stream_for_json": ANSWER,
+    "big_headers": refused(502),
+    "many_headers": refused(502),
+    "length more=-10": _BROKEN,
+    "length more=10": ANSWER | _BROKEN,  # a stream says that it is whole, a whole answer misses its end
+    "bad_chunk after=0": _BROKEN | ANSWER,
+    "bad_chunk after=4": _BROKEN | ANSWER,
+    "ended after=0": _BROKEN | ANSWER,
+    "ended after=4": _BROKEN | ANSWER,
+    "torn after=1": _BROKEN | ANSWER,
+    "torn after=4": _BROKEN | ANSWER,
+    "pings after=2 seconds=0.5": ANSWER,
+    "pings after=2 seconds=30": _LATE,
+}
+"""Those of HTTP and of frames; not among the quick ones, whose sequence a short soak is known by."""
+FAULTS |= _OF_TRANSPORT

@@ -133,11 +133,13 @@ class _Soak:
 
     async def _quiet(self) -> Sample:
         """The proxy once nothing is left to be seen of the load, or when patience is over."""
-        until = time.monotonic() + self._plan.patience_s
+        began = time.monotonic()
         while True:
             self._outcome.after = await self._watch.look()
             self._outcome.in_flight = (await self._poes_books.get("/_sim/state")).json()["in_flight"]
-            if (self._all_is_back() and self._all_is_settled()) or time.monotonic() > until:
+            waited = time.monotonic() - began
+            is_settled = waited > self._plan.settling_s or self._all_is_settled()
+            if (self._all_is_back() and is_settled) or waited > self._plan.patience_s:
                 return self._outcome.after
             await asyncio.sleep(_LOOK_AGAIN_S)
 

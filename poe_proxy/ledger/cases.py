@@ -1,7 +1,7 @@
 """The requests whose points are still open, in memory: who is running, who waits, what came out. No I/O, no clock."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from poe_proxy.canonical.report import Report
@@ -37,6 +37,11 @@ class Case:
         last = self.report.sent[-1] if self.report.sent else None
         return last is not None and last.ended_at is not None and not last.failure
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether it is another process' and was under way when last heard of, so that nobody is there to end it."""
+        return self.row is not None and self.row.outcome == "open"
+
     def settlement(self) -> Settlement | None:
         """The points, where there are some."""
         return Settlement(self.points, self.source) if self.source and self.points is not None else None
@@ -62,6 +67,7 @@ class Cases:
         self._running: dict[int, Case] = {}
         self._open: dict[str, Case] = {}
         self._named: dict[str, list[Case]] = {}
+        self._adopted: dict[str, Case] = {}
 
     def begin(self, report: Report) -> Case:
         """A request that is about to call Poe."""
@@ -85,10 +91,28 @@ class Cases:
             self.close(case, report.estimate, "estimated")
         return case
 
-    def adopt(self, row: Row, answered_at: float) -> None:
-        """A row that another process, or an earlier start, left open."""
-        if row.id not in self._open:
-            self._open[row.id] = Case(row.id, report_of(row), answered_at, finished=True, queued=True, row=row)
+    def adopt(self, row: Row, answered_at: float) -> Case | None:
+        """A row that another process, or an earlier start, left open; what it was taken for before it was finished.
+
+        One that we closed stays closed, though the database may not have heard of it yet.
+        """
+        known = self._adopted.get(row.id)
+        if known is not None and (row.outcome == "open" or not known.is_abandoned):
+            return None
+        case = Case(row.id, report_of(row), answered_at, finished=True, queued=True, row=row)
+        self._adopted[row.id] = self._open[row.id] = case
+        return known
+
+    def return_others(self, left: Container[str], since: float) -> None:
+        """Give back what is under way after all: adopted, and not among those that are still ``left``.
+
+        Rows from before ``since`` are not asked for again, and stay as they are.
+        """
+        for case in list(self._adopted.values()):
+            if case.report.time <= since:
+                del self._adopted[case.id]
+            elif case.is_abandoned and case.id not in left and case.id in self._open:
+                del self._adopted[case.id], self._open[case.id]
 
     def close(self, case: Case, points: int | None, source: Source, history: tuple[str, ...] = ()) -> None:
         """Nothing more will be known of its points."""

@@ -27,6 +27,7 @@ class Lease:
         self._refused = False
         self._is_new = False
         self._alone = alone
+        self._began = wall()
 
     async def held(self) -> bool:
         """Whether this process settles now. While the database cannot be asked, only one that is alone may."""
@@ -49,21 +50,27 @@ class Lease:
         if not self._is_new or self._writer.store is None:
             return set()
         try:
-            taken = await self._writer.store.used(since)
+            taken = await self._writer.store.used(since, but=self._holder)
         except StoreError:
             return set()
         self._is_new = False
         return taken
 
-    async def others(self, since: float) -> list[Row]:
-        """Open rows of other processes and earlier starts, to be settled by this one."""
+    async def others(self, since: float) -> list[Row] | None:
+        """Open rows of other processes and earlier starts, to be settled by this one; None where it cannot be told.
+
+        Requests under way are among them once nobody notes them any more. One that is alone need not wait for that:
+        those from before its own start nobody will end.
+        """
         if self._writer.store is None or not self._writer.opened.is_set():
-            return []
+            return None
+        silent = self._wall() - 2 * NOTED_EVERY_S
         try:
-            silent = self._wall() - (0 if self._alone else 2 * NOTED_EVERY_S)
-            return await self._writer.store.open_rows(since, but=self._holder, silent=silent)
+            return await self._writer.store.open_rows(
+                since, but=self._holder, silent=max(silent, self._began) if self._alone else silent
+            )
         except StoreError:
-            return []
+            return None
 
     async def results(self, ids: Sequence[str]) -> list[Points]:
         """What the process that settles found out about these rows."""

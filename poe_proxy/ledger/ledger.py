@@ -15,6 +15,7 @@ from poe_proxy.ledger.lease import Lease
 from poe_proxy.ledger.poller import Means, Poller
 from poe_proxy.ledger.row import Settlement, StoreError, kept
 from poe_proxy.ledger.writer import Writer
+from poe_proxy.observe.log import crash
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.points_history import points_history
 
@@ -46,9 +47,10 @@ class Ledger:
         self._clock = clock
         self._sleep = sleep
         self._cases = Cases(prefix)
-        self._writer = Writer(database, keep_days, wall, sleep, rows)
+        self._writer = Writer(database, keep_days, wall, sleep, rows, clock)
         self._lease = Lease(self._writer, prefix, wall, clock, alone=alone)
         self._poller: Poller | None = None
+        self._is_over = False
 
     def begin(self, report: Report) -> None:
         """``report``'s request is about to call Poe: its rows in Poe's history are nobody else's."""
@@ -98,6 +100,11 @@ class Ledger:
 
     def readiness(self) -> dict[str, str]:
         """The state of the ledger and of settling, in words."""
+        if self._is_over:
+            return {
+                "ledger": "it has ended: requests are no longer kept",
+                "settling": "it has ended: points are estimates",
+            }
         return {
             "ledger": self._writer.words(),
             "settling": self._poller.words() if self._poller is not None else "not begun",
@@ -105,6 +112,12 @@ class Ledger:
 
     async def run(self, poe: PoeClient) -> None:
         """Write and settle until cancelled."""
+        try:
+            await self._work(poe)
+        finally:
+            self._is_over = True
+
+    async def _work(self, poe: PoeClient) -> None:
         means = Means(
             history=lambda since, before_page: points_history(poe, since, before_page=before_page),
             wall=self._wall,
@@ -123,7 +136,10 @@ class Ledger:
     async def _note_running(self) -> None:
         while True:
             await self._sleep(_NOTE_S)
-            self._writer.note(self._cases.running(), self._clock())
+            try:
+                self._writer.note(self._cases.running(), self._clock())
+            except Exception as error:  # a fault here must not end writing and settling for good
+                crash(error, "ledger")
 
     async def begun(self) -> None:
         """Wait until rows can be kept, so that even the first is not lost; not for a database that lets us wait."""

@@ -15,7 +15,7 @@ from poe_proxy.ledger.evidence import WINDOW_S, Experience
 from poe_proxy.ledger.lease import Lease
 from poe_proxy.ledger.pace import AGES_S, Bucket, next_look
 from poe_proxy.ledger.poe_clock import PoeClock
-from poe_proxy.ledger.row import Points
+from poe_proxy.ledger.row import Points, Row
 from poe_proxy.ledger.settle import Verdict, settle
 from poe_proxy.observe import log
 from poe_proxy.poe.points_history import UsageApiError
@@ -143,9 +143,19 @@ class Poller:
         """What other processes and earlier starts left open, and which history rows they have used."""
         wall, now = self._means.wall(), self._means.clock()
         self._used.update(dict.fromkeys(await self._lease.taken(wall - _REMEMBERED_S), now))
-        for row in await self._lease.others(wall - OPEN_S):
-            self._cases.adopt(row, now - max(0.0, wall - row.time - row.duration_s))
+        rows = await self._lease.others(wall - OPEN_S)
+        if rows is not None:
+            self._adopt(rows, wall - OPEN_S, now - wall)
         self._inherits = False
+
+    def _adopt(self, rows: Sequence[Row], since: float, epoch: float) -> None:
+        """``epoch`` is what to add to Unix seconds to get our clock's."""
+        for row in rows:
+            answered_at = min(self._means.clock(), row.time + row.duration_s + epoch)
+            if (mistaken := self._cases.adopt(row, answered_at)) is not None:
+                for one in mistaken.history:
+                    self._used.pop(one, None)
+        self._cases.return_others({row.id for row in rows}, since)
 
     def _listen(self, cases: Sequence[Case]) -> None:
         heard: list[Sent] = [case.report.sent[-1] for case in cases[-64:] if case.report.sent]

@@ -22,12 +22,16 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What became of an open row: its points, where they come from, and the ids of its history rows."""
+    """What became of an open row: its points, where they come from, and the ids of its history rows.
+
+    ``was_running``: it was judged as the row of a request that nobody would end. Should somebody end it, it is wrong.
+    """
 
     id: str
     points: int | None
     source: str
     history: tuple[str, ...] = ()
+    was_running: bool = False
 
 
 class StoreError(Exception):

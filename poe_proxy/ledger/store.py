@@ -30,13 +30,17 @@ _INSERT = text(
     "WHERE requests.outcome = 'open'"
 )
 _SETTLE = text(
-    "UPDATE requests SET points = :points, source = :source, history = :history WHERE id = :id AND source = ''"
+    "UPDATE requests SET points = :points, source = :source, history = :history WHERE id = :id AND source = '' "
+    "AND (outcome = 'open' OR NOT :was_running)"
 )
 _OPEN = text(
     "SELECT * FROM requests WHERE time > :since AND source = '' AND id NOT LIKE :own "
     "AND (outcome <> 'open' OR time + duration_s < :silent)"
 )
-_USED = text("SELECT history FROM requests WHERE time > :since AND history <> '[]'")
+_USED = text(
+    "SELECT history FROM requests WHERE time > :since AND history <> '[]' "
+    "AND (outcome <> 'open' OR id NOT LIKE :own)"  # ours, while it ran: taken for that of one who is gone
+)
 _GIVE_UP = text("UPDATE requests SET points = estimate, source = 'estimated' WHERE time < :before AND source = ''")
 _PRUNE = text("DELETE FROM requests WHERE time < :before")
 _LEASE = text(
@@ -142,16 +146,20 @@ class Store:
         """
         return [_row(values) for values in await self._read(_OPEN, since=since, silent=silent, own=f"{but}%")]
 
-    async def used(self, since: float) -> set[str]:
-        """Ids of the history rows that requests younger than ``since`` were settled with."""
-        return {used for values in await self._read(_USED, since=since) for used in orjson.loads(values["history"])}
+    async def used(self, since: float, *, but: str = "-") -> set[str]:
+        """Ids of the history rows that requests younger than ``since`` were settled with.
+
+        Not of those under way whose ids begin with ``but``.
+        """
+        found = await self._read(_USED, since=since, own=f"{but}%")
+        return {used for values in found for used in orjson.loads(values["history"])}
 
     async def results(self, ids: Sequence[str]) -> list[Points]:
-        """What others made of the rows with these ids, as far as they are settled."""
+        """What others made of the rows with these ids, as far as they are finished and settled."""
         names = [f"id{number}" for number in range(len(ids))]
         found = await self._read(
             text(
-                "SELECT id, points, source, history FROM requests WHERE source <> '' "
+                "SELECT id, points, source, history FROM requests WHERE source <> '' AND outcome <> 'open' "
                 f"AND id IN ({', '.join(f':{name}' for name in names)})"
             ),
             **dict(zip(names, ids, strict=True)),
@@ -303,7 +311,13 @@ def _values(row: Row) -> dict[str, Any]:
 
 def _points(one: Points) -> dict[str, Any]:
     history = orjson.dumps(one.history).decode()
-    return {"id": one.id, "points": one.points, "source": one.source, "history": history}
+    return {
+        "id": one.id,
+        "points": one.points,
+        "source": one.source,
+        "history": history,
+        "was_running": one.was_running,
+    }
 
 
 def _row(values: dict[str, Any]) -> Row:

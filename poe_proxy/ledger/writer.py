@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from poe_proxy.ledger.cases import Case
 from poe_proxy.ledger.row import Points, Row, StoreError
+from poe_proxy.ledger.wall_clock import WallClock
 from poe_proxy.observe.log import crash, log
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 _HOUR_S = 3600.0
 _DAY_S = 86_400.0
+_NOT_YET = "it is not open yet"
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -41,25 +44,29 @@ class Writer:
         wall: Callable[[], float],
         sleep: Sleep,
         rows: Callable[[int, int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds.
+        """``keep_days``: how long rows are kept, 0 for ever; ``wall`` tells Unix seconds, ``clock`` counts seconds.
 
         ``rows`` is told, as it changes, how many rows wait and how many more are lost.
         """
         self._database = database
         self._keep_days = keep_days
         self._wall = wall
+        self._clock = clock
+        self._wall_clock = WallClock(wall, clock)
         self._sleep = sleep
         self._rows = rows
         self._new: deque[Case] = deque()
         self._settled: dict[str, Case] = {}
         self._due: dict[str, float] = {}
-        self._running: list[Row] = []
+        self._running: dict[str, Row] = {}
+        self._noted_at = 0.0
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._lost = 0
-        self._fault = "it is not open yet"
-        self._pruned_at = 0.0
+        self._fault = _NOT_YET
+        self._pruned_at: float | None = None
         self.store: Store | None = None
         self.opened = asyncio.Event()
         self.tried = asyncio.Event()
@@ -80,10 +87,10 @@ class Writer:
 
     def note(self, running: Sequence[Case], now: float) -> None:
         """Requests under way, of which a row shall be left should this process be killed; ``now`` is their clock's."""
+        self._due = {case.id: self._due[case.id] for case in running if case.id in self._due}
         due = [case for case in running if now >= self._due.get(case.id, case.report.started + _NOTED_AFTER_S)]
-        later = dict.fromkeys((case.id for case in due), now + NOTED_EVERY_S)
-        self._due = {case.id: self._due[case.id] for case in running if case.id in self._due} | later
-        self._running = [case.as_running_row(now) for case in due]
+        self._running = {case.id: case.as_running_row(now) for case in due}  # those not written yet are due still
+        self._noted_at = now
         if due:
             self._news.set()
 
@@ -162,7 +169,8 @@ class Writer:
         assert self.store is not None
         cases = [self._new[number] for number in range(min(len(self._new), _BATCH))]
         settled = [self._settled[one] for one in list(self._settled)[:_BATCH]]
-        rows, self._running = self._running, []  # first: a request that has ended meanwhile is among the others
+        noted, noted_at = list(self._running), self._noted_at
+        rows = list(self._running.values())  # first: a request that has ended meanwhile is among the others
         for case in cases:
             case.queued = True
             rows.append(case.as_row())
@@ -170,7 +178,11 @@ class Writer:
         for _ in cases:
             self._new.popleft()
         for case in settled:
-            del self._settled[case.id]
+            if self._settled[case.id] is case:  # else it was judged anew meanwhile
+                del self._settled[case.id]
+        for one in noted:
+            self._running.pop(one, None)
+            self._due[one] = noted_at + NOTED_EVERY_S
         self._rows(len(self._new), 0)
 
     async def _try(self, rows: list[Row], points: list[Points]) -> None:
@@ -215,23 +227,29 @@ class Writer:
         self._idle.set()  # who waits for what is being written need not wait for a database that fails
 
     def _worked(self) -> None:
-        if self._fault and self.opened.is_set():
+        if self._fault not in ("", _NOT_YET):
             log.info("the ledger's database works again")
         self._fault = ""
 
     async def _prune(self) -> None:
-        """Once an hour: old rows go, and what an earlier start left open for good keeps its estimate."""
-        now = self._wall()
-        if now - self._pruned_at < _HOUR_S or self.store is None:
+        """Once an hour: old rows go, and what an earlier start left open for good keeps its estimate.
+
+        A clock that is set forward makes every row old, so none goes until it has been right for an hour.
+        """
+        now, is_right = self._clock(), self._wall_clock.agrees_for(_HOUR_S)
+        if self.store is None or not is_right or (self._pruned_at is not None and now - self._pruned_at < _HOUR_S):
             return
         self._pruned_at = now
+        await self._prune_as_of(self._wall(), self.store)
+
+    async def _prune_as_of(self, now: float, store: "Store") -> None:
         try:
-            await self.store.give_up(now - _HOUR_S)
+            await store.give_up(now - _HOUR_S)
             if self._keep_days:
-                await self.store.prune(now - self._keep_days * _DAY_S)
+                await store.prune(now - self._keep_days * _DAY_S)
         except StoreError as error:
             self._failed(error)
 
 
 def _points(case: Case) -> Points:
-    return Points(case.id, case.points, case.source, case.history)
+    return Points(case.id, case.points, case.source, case.history, was_running=case.is_abandoned)

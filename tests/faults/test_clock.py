@@ -20,7 +20,7 @@ from tests import virtual_time
 from tests.ledger.rows import NOW, report
 from tests.ledger.test_poller import AloneLease
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86_400.0
 BY_AN_HOUR = pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])
 
 
@@ -122,7 +122,7 @@ def test_a_lease_is_renewed_in_time_whatever_the_clock_says(jump: float) -> None
 
     async def renewed() -> int:
         machine, asked = Machine(), Asked()
-        writer = Writer("", 0, machine.wall, asyncio.sleep, lambda *_: None)
+        writer = Writer("", 0, machine.wall, asyncio.sleep, lambda *_: None, machine.clock)
         writer.store, writer.opened = asked, asyncio.Event()  # type: ignore[assignment]
         writer.opened.set()
         lease = Lease(writer, "a-", machine.wall, machine.clock, alone=False)
@@ -133,3 +133,60 @@ def test_a_lease_is_renewed_in_time_whatever_the_clock_says(jump: float) -> None
         return asked.times
 
     assert virtual_time.run(renewed()) == 2
+
+
+class _Pruned:
+    """A database that notes what it is asked to forget."""
+
+    def __init__(self) -> None:
+        self.before: list[float] = []
+
+    async def open(self) -> None:
+        """At once."""
+
+    async def write(self, _rows: list[Any], _settled: list[Any]) -> None:
+        """At once."""
+
+    async def give_up(self, before: float) -> None:
+        self.before.append(before)
+
+    async def prune(self, before: float) -> int:
+        self.before.append(before)
+        return 0
+
+
+def _forgotten(*jumps: float) -> list[float]:
+    """What is forgotten while a request is answered each minute and the clock is set, every half an hour, so far."""
+
+    async def run() -> list[float]:
+        machine, cases, database = Machine(), Cases("a-"), _Pruned()
+        writer = Writer("", 90, machine.wall, asyncio.sleep, lambda *_: None, machine.clock)
+        writer.store = database  # type: ignore[assignment]
+        task = asyncio.create_task(writer.run())
+        for machine.jump in jumps:
+            for _ in range(30):
+                await asyncio.sleep(60)
+                writer.add(cases.finish(report(), machine.clock()))
+        task.cancel()
+        return database.before
+
+    return virtual_time.run(run())
+
+
+@pytest.mark.parametrize(
+    "jumps", [(0, 200 * DAY, 200 * DAY), (0, 0, 0, 200 * DAY, 0, 0, 0, 0)], ids=["to stay", "and back"]
+)
+def test_a_clock_set_forward_by_half_a_year_makes_no_row_old(jumps: tuple[float, ...]) -> None:
+    assert max(_forgotten(*jumps)) < NOW + len(jumps) * HOUR
+
+
+def test_a_clock_that_has_been_right_for_an_hour_is_believed_again() -> None:
+    assert max(_forgotten(0, 200 * DAY, 200 * DAY, 200 * DAY, 200 * DAY)) > NOW + 199 * DAY
+
+
+def test_a_clock_set_back_does_not_keep_old_rows_for_ever() -> None:
+    assert len(_forgotten(0, *[-200 * DAY] * 5)) >= 2 * 2
+
+
+def test_without_a_clock_that_is_set_old_rows_go_at_the_start_and_each_hour() -> None:
+    assert len(_forgotten(0, 0, 0, 0, 0)) == 3 * 2

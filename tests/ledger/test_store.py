@@ -57,6 +57,23 @@ def test_points_close_a_row_once_and_for_all(database: str | Path) -> None:
     on(database, work)
 
 
+def test_who_finishes_a_request_has_the_last_word_on_its_row(database: str | Path) -> None:
+    """Another process may have taken it for abandoned, and settled it with what it knew."""
+    one, other = row(), row()
+    guess = Points(one.id, 99, "settled", ("q1",), was_running=True)
+
+    async def work(store: Store) -> None:
+        await store.write([replace(one, outcome="open"), other], [guess, replace(guess, id=other.id)])
+        assert await store.results([one.id, other.id]) == []
+        assert await store.used(0) == {"q1"}
+        assert await store.used(0, but=one.id) == set()
+        await store.write([one], [])
+        await store.write([], [guess])
+        assert {found.id for found in await store.open_rows(0)} == {one.id, other.id}
+
+    on(database, work)
+
+
 def test_a_row_that_is_written_twice_is_there_once(database: str | Path) -> None:
     one, other = row(), row()
 

@@ -1,0 +1,87 @@
+"""The one task that writes: what waits to be written stays until it is, and nothing is said that did not happen."""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from poe_proxy.ledger.cases import Cases
+from poe_proxy.ledger.row import Points, Row, StoreError
+from poe_proxy.ledger.writer import NOTED_EVERY_S, Writer
+from tests import virtual_time
+from tests.ledger.rows import report
+
+
+class Database:
+    """One that fails ``faults`` times, takes ``seconds`` for each write, and remembers what was written when."""
+
+    def __init__(self, faults: int = 0, seconds: float = 0.0) -> None:
+        self.faults = faults
+        self.seconds = seconds
+        self.written: list[tuple[float, str, str]] = []
+
+    async def open(self) -> None:
+        """At once."""
+
+    async def give_up(self, before: float) -> None:
+        """Nothing is open."""
+
+    async def write(self, rows: list[Row], _settled: list[Points]) -> None:
+        await asyncio.sleep(self.seconds)
+        if self.faults:
+            self.faults -= 1
+            raise StoreError("locked")
+        now = asyncio.get_running_loop().time()
+        self.written += [(now, row.id, row.outcome) for row in rows]
+
+    def noted(self) -> list[float]:
+        """When a request under way was written."""
+        return [at for at, _, outcome in self.written if outcome == "open"]
+
+
+def _written(database: Database, seconds: float, *, busy: bool = False) -> Database:
+    """What is written of a request that runs for so long; ``busy``: while something else is being written."""
+
+    async def run() -> None:
+        clock = asyncio.get_running_loop().time
+        writer, cases = Writer("", 0, clock, asyncio.sleep, lambda *_: None), Cases("a-")
+        writer.store = database  # type: ignore[assignment]
+        task = asyncio.create_task(writer.run())
+        if busy:
+            writer.add(cases.finish(report(), clock()))
+        cases.begin(report(started=clock()))
+        while clock() < seconds:
+            writer.note(cases.running(), clock())
+            await asyncio.sleep(1)
+        task.cancel()
+
+    virtual_time.run(run())
+    return database
+
+
+def test_a_request_under_way_is_noted_soon_and_then_as_often_as_others_look_for_it() -> None:
+    first, second, third = _written(Database(), 2.5 * NOTED_EVERY_S).noted()
+    assert first < 2
+    assert max(second - first, third - second) < NOTED_EVERY_S + 2
+
+
+def test_a_request_under_way_whose_note_could_not_be_written_is_noted_once_it_can() -> None:
+    assert len(_written(Database(faults=1), 10).noted()) == 1
+
+
+def test_a_request_under_way_is_noted_though_another_write_takes_long() -> None:
+    assert len(_written(Database(seconds=3.5), 15, busy=True).noted()) == 1
+
+
+def _said(database: Database) -> list[Any]:
+    with structlog.testing.capture_logs() as lines:
+        _written(database, 5)
+    return [line["event"] for line in lines]
+
+
+def test_a_start_at_which_nothing_failed_says_nothing() -> None:
+    assert _said(Database()) == []
+
+
+def test_a_database_that_failed_and_works_again_is_told() -> None:
+    assert _said(Database(faults=1))[-1] == "the ledger's database works again"
