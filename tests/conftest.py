@@ -1,6 +1,7 @@
 """What all tests share: a guard against the outside, a stand-in Poe and the real proxy in front of it, on sockets."""
 
 import functools
+import gc
 import importlib
 import os
 import ssl
@@ -100,6 +101,13 @@ def redis(tmp_path: Path) -> Iterator[services.RedisServer]:
     """A Redis server of the test's own; see ``tests/services.py`` for where there is none."""
     with services.running_redis(tmp_path) as server:
         yield server
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests, as the proxy spares it what is there from the start."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -101,7 +101,7 @@ def _plain_cells(route: Route) -> Iterator[Cell]:
 
 def _cells_in_stream(route: Route) -> Iterator[Cell]:
     for fault in (*BREAKS, *SILENCES, NOISE, *ERRORS):
-        for moment in _FEW_MOMENTS if fault in _AT_FEW else Moment:
+        for moment in _FEW_MOMENTS if fault in _AT_FEW or route.is_translated else Moment:
             if moment is not Moment.BEFORE_USAGE or route.poe == CHAT:  # in messages it comes with the finish
                 yield Cell(route, True, fault, moment)
 
