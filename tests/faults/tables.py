@@ -22,6 +22,10 @@ class Route:
     poe: str
 
     @property
+    def is_translated(self) -> bool:
+        return self.caller != self.poe
+
+    @property
     def is_native(self) -> bool:
         return (self.caller, self.poe) == (MESSAGES, MESSAGES)
 

@@ -23,7 +23,7 @@ from tests.running import Proxy, running_proxy
 from tests.talk import chat
 
 Route = APIOperation[Any, Any, Any, Any]
-_RUNS = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_RUNS = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _FOUND = schemathesis.openapi.from_dict(document()).get_all_operations()
 _OPERATIONS: list[Route] = [found.ok() for found in _FOUND if isinstance(found, Ok)]
 _MODELS = st.sampled_from(["gpt-5.4-mini", "claude-haiku-4.5", "gemini-3-flash", "imagen-4", "haiku", "no-such-model"])

@@ -25,7 +25,7 @@ from tests.faults.meant import Json
 from tests.policy.declared import cards
 from tests.wire.request_grammar import check_chat, check_messages
 
-_RUNS = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_RUNS = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _MARK = re.compile(r"word\d+")
 _PICTURE = "data:image/png;base64,aGk="
 _SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}

@@ -24,7 +24,7 @@ from tests.faults.meant import Json, Meant, meant, on_the_wire
 from tests.wire import grammar as chat_grammar
 from tests.wire.anthropic_messages import grammar
 
-_RUNS = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_RUNS = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 NATIVE = Pair("messages", "messages")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 each_pair = pytest.mark.parametrize("pair", PAIRS, ids=str)
