@@ -72,7 +72,7 @@ class Cell:
         return in_halves(self.fault, self.moment)
 
 
-# What is read of Poe is the same for a caller of either dialect: translated, a few moments show that it is told as well.
+# What is read of Poe is the same for callers of either dialect: translated, a few moments show that it is told as well.
 _FEW_MOMENTS = (Moment.HEADERS, Moment.START, Moment.AFTER_TOKEN, Moment.BEFORE_DONE)
 _AT_FEW = {"pings", *(fault for fault in ERRORS if " " in fault)}
 """Variations of faults that are there at every moment."""

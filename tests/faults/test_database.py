@@ -323,7 +323,7 @@ def test_a_log_that_cannot_be_written_costs_neither_an_answer_nor_a_row_nor_the_
         proxy = Serving(command, f"http://127.0.0.1:{port}", tmp_path)
         eventually(proxy.is_there)
         assert proxy.ask().status_code == 200
-        assert "not a database" in proxy.get("/ready").json()["ledger"]
+        eventually(lambda: "not a database" in proxy.get("/ready").json()["ledger"])
         file.unlink()
         eventually(lambda: file.exists() and len(proxy.rows()) == 1)
 

@@ -1,10 +1,13 @@
 """The one task that writes: what waits to be written stays until it is, and nothing is said that did not happen."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import structlog
 
+from poe_proxy.ledger import writer as ledger_writer
 from poe_proxy.ledger.cases import Cases
 from poe_proxy.ledger.row import Points, Row, StoreError
 from poe_proxy.ledger.writer import NOTED_EVERY_S, Writer
@@ -73,15 +76,19 @@ def test_a_request_under_way_is_noted_though_another_write_takes_long() -> None:
     assert len(_written(Database(seconds=3.5), 15, busy=True).noted()) == 1
 
 
-def _said(database: Database) -> list[Any]:
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What is logged, also where an earlier test had the writer's own logger made for good."""
+    monkeypatch.setattr(ledger_writer, "log", structlog.get_logger())
     with structlog.testing.capture_logs() as lines:
-        _written(database, 5)
-    return [line["event"] for line in lines]
+        yield lines
 
 
-def test_a_start_at_which_nothing_failed_says_nothing() -> None:
-    assert _said(Database()) == []
+def test_a_start_at_which_nothing_failed_says_nothing(said: list[Any]) -> None:
+    _written(Database(), 5)
+    assert said == []
 
 
-def test_a_database_that_failed_and_works_again_is_told() -> None:
-    assert _said(Database(faults=1))[-1] == "the ledger's database works again"
+def test_a_database_that_failed_and_works_again_is_told(said: list[Any]) -> None:
+    _written(Database(faults=1), 5)
+    assert said[-1]["event"] == "the ledger's database works again"
