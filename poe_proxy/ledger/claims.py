@@ -9,6 +9,7 @@ from poe_proxy.ledger.evidence import Claim, Tokens
 from poe_proxy.ledger.poe_clock import bounds
 
 _BOT_PATH = re.compile(r"chatcmpl-[0-9a-f]{24}")  # Poe fact: ids of this form come with estimated usage
+_FAILED = 500
 _LATE_S = 10.0
 """How long after it was sent a call may reach Poe: the longest wait for a connection."""
 
@@ -38,6 +39,7 @@ def claims(report: Report, request: str, offset_s: float, now: float, ended: flo
                 exact=_is_exact(report.sent),
                 sure=last and not sent.failure and report.first_event_s is not None,
                 running=running,
+                failed=sent.status >= _FAILED,
                 age=max(0.0, now - ended) if ended is not None else 0.0,
             )
         )

@@ -40,6 +40,7 @@ class Claim:
 
     ``latest`` is the last moment at which Poe can have received the call. ``exact``: the tokens are the provider's own
     and not an estimate of Poe's. ``sure``: an answer came, so there is a row. ``running``: its row cannot be final yet.
+    ``failed``: Poe answered that it failed; whether it ever charges for that is not known.
     """
 
     request: str
@@ -51,6 +52,7 @@ class Claim:
     exact: bool = False
     sure: bool = True
     running: bool = False
+    failed: bool = False
     age: float = 0.0
 
 

@@ -152,6 +152,8 @@ class _Table:
         row = self._rows[column] if column >= 0 else None
         if claim.running or (row is None and not _is_free(claim)) or (row is not None and row.points is None):
             return _Decided(claim, None, certain=False)
+        if row is not None and claim.failed:  # more likely another's, whose call we do not know of: it stays in doubt
+            return _Decided(claim, None, certain=False)
         points = self._points(column, claim)
         is_proven = row is not None and proves(claim, row)
         slack = self._matching.slack(

@@ -310,3 +310,9 @@ def _cost(call: Call) -> int:
     assert call.row is not None
     assert call.row.points is not None
     return call.row.points
+
+
+def test_a_row_beside_a_call_that_poe_failed_is_nobodys_proof_and_no_row_means_no_charge() -> None:
+    failed = claim(sure=False, failed=True, age=200.0)
+    assert points([failed], [row(points=109)], known_key()) == {}
+    assert points([failed], [], known_key()) == {"a": 0}
