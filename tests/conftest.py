@@ -17,6 +17,7 @@ import pytest
 from openai import OpenAI
 
 import poe_sim
+from poe_proxy.observe import log
 from tests import services
 from tests.running import Proxy, running_proxy
 from tests.talk import reset
@@ -37,6 +38,13 @@ ssl.create_default_context = _once(ssl.create_default_context)
 hypothesis.settings.register_profile("suite", max_examples=40, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log() -> Iterator[None]:
+    """The house's one logger is made for good at its first use; a test that listens to it needs it made anew."""
+    yield
+    vars(log.log).pop("bind", None)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def test_a_fault_while_requests_under_way_are_noted_ends_neither_writing_nor_set
         monkeypatch.setattr(ledger._writer, "note", fault)
         task = asyncio.create_task(ledger.run(None))  # type: ignore[arg-type]  # nothing is settled: nobody is asked
         await asyncio.wait((task, asyncio.create_task(failed.wait())), return_when=asyncio.FIRST_COMPLETED)
-        await ledger.begun()
+        await ledger._writer.tried.wait()
         ledger._writer.add(ledger._cases.finish(report(), 0.0))
         await ledger._writer.flush()
         task.cancel()
