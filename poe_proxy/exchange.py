@@ -97,13 +97,16 @@ class Exchange:
                 held: list[Event] = []  # a start alone says nothing: an error after it can still have its own status
                 async with aclosing(self._call(going.goal, attempt, sent, report)) as batches:
                     async for batch in batches:
-                        begun = begun or any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
-                        if batch and isinstance(failed := batch[-1], Failed) and not begun:
-                            raise failed.error
-                        if not begun and all(isinstance(event, Started) for event in batch):
+                        if not begun:
+                            begun = any(isinstance(event, CONTENT) for event in batch)  # a stage may hold it back
+                            if not begun and batch and isinstance(failed := batch[-1], Failed):
+                                raise failed.error
                             held += batch
-                            continue
-                        events, held = _through(going.stages, held + batch if held else batch), []
+                            if not begun and all(isinstance(event, Started) for event in batch):
+                                continue
+                            events, held = _through(going.stages, held), []
+                        else:
+                            events = _through(going.stages, batch)
                         _note(events, report, self.means.clock)
                         yield events
                 return

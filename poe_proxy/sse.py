@@ -35,15 +35,15 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that ``data`` completes. Raises FrameTooLarge."""
-        data = self._plain_newlines(data)
-        if not data:
-            return []
-        last = self._pieces[-1][-1:] if self._pieces else b""
-        if b"\n\n" not in last + data:
-            self._keep(data)
-            return []
-        blocks = b"".join((*self._pieces, data)).split(b"\n\n")
-        self._pieces, self._size = [], 0
+        if self._after_cr or b"\r" in data:
+            data = self._plain_newlines(data)
+        if self._pieces:
+            if b"\n\n" not in self._pieces[-1][-1:] + data:
+                self._keep(data)
+                return []
+            data = b"".join((*self._pieces, data))
+            self._pieces, self._size = [], 0
+        blocks = data.split(b"\n\n")
         self._keep(blocks.pop())
         return [frame for block in blocks if (frame := _frame(block)) is not None]
 

@@ -75,7 +75,6 @@ class _Body(httpx.AsyncByteStream):
     def __init__(self, answer: aiohttp.ClientResponse, idle_s: float) -> None:
         self._answer = answer
         self._content = answer.content
-        self._received = answer.content.readany
         self._idle_s = idle_s
         self._waiting_since: float | None = None
         self._fell_silent = False
@@ -91,7 +90,7 @@ class _Body(httpx.AsyncByteStream):
     async def __anext__(self) -> bytes:
         self._waiting_since = self._loop.time()
         try:
-            piece = await self._received()
+            piece = await self._content.readany()
         except aiohttp.ClientError:
             if not (piece := self._content._read_nowait(-1)):  # what came before it broke, which aiohttp withholds
                 if self._fell_silent:

@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.responses import Response
@@ -184,13 +184,14 @@ def _ids(report: Report) -> list[tuple[bytes, bytes]]:
 
 
 def _tagged(send: Send, report: Report, headers: list[tuple[bytes, bytes]]) -> Send:
-    """``send`` with ``headers`` as they are when the answer begins; the only wrapper around each piece of a stream."""
+    """``send`` with ``headers`` as they are when the answer begins; the only wrapper around each piece of a stream, and
+    no coroutine of its own."""
 
-    async def tagged(message: Message) -> None:
+    def tagged(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             report.status = message["status"]
             message["headers"] = [*message["headers"], *headers]
-        await send(message)
+        return send(message)
 
     return tagged
 

@@ -32,7 +32,7 @@ from poe_proxy.upkeep import Upkeep
 from poe_proxy.web.costs import Costs
 from poe_proxy.web.lifeline import Closing
 
-_COLLECT_AFTER = (10_000, 20, 50)  # new objects, and rounds of the younger generations; Python's own are 700, 10, 10
+_COLLECT_AFTER = (10_000, 5, 200)  # new objects, and rounds of the younger generations; Python's own are 700, 10, 10
 
 
 @dataclass(slots=True)

@@ -1,21 +1,22 @@
 """Who may end a request before its answer is whole: the client by leaving, and we by shutting down.
 
-Everything that a request does runs in one task. Ending it early is cancelling that task, and all below closes in
-``finally``: so the call to Poe ends in every phase, be it a wait for the first event, a back-off or an answer under
-way.
+Everything that a request does for its answer runs in one task. Ending it early is cancelling that task, and all below
+closes in ``finally``: so the call to Poe ends in every phase, be it a wait for the first event, a back-off or an answer
+under way.
 """
 
 import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
-from types import FrameType, TracebackType
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from types import FrameType
+from typing import Any, Literal, TypeVar
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Reason = Literal["client_left", "shutdown"]
+Result = TypeVar("Result")
 
 
 class Closing:
@@ -54,41 +55,56 @@ class Closing:
 
 
 class Lifeline:
-    """``async with Lifeline(receive, closing) as line``: the block is cut short, quietly, when the request must end.
+    """Runs what a request is for until it is done or must end; ``why`` then says who ended it.
 
-    ``line.why`` then says who ended it. The block must be the one that the current task spends its time in.
+    What it runs is a task of its own, and not the one that the server made: each piece of a stream wakes all
+    coroutines of a task, and a dozen of the server's and the app's would stand around each piece.
     """
 
     def __init__(self, receive: Receive, closing: Closing) -> None:
         self._receive = receive
         self._closing = closing
-        self._task: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[Any] | None = None
+        self._work: asyncio.Task[Any] | None = None
         self.why: Reason | None = None
 
-    async def __aenter__(self) -> "Lifeline":
-        self._task = asyncio.current_task()
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """The result of ``work``, or None where it was cut short, quietly. Raises what ``work`` raises."""
+        self._watching = asyncio.current_task()
+        self._work = task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._stop_watching)
         self._closing._running.add(self)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        assert self._watcher is not None
-        assert self._task is not None
-        self._watcher.cancel()
-        self._closing._running.discard(self)
-        task, self._task, self._watcher = self._task, None, None  # tasks that know us: only a collector would free both
-        return self.why is not None and task.uncancel() == 0 and kind is asyncio.CancelledError
+        try:
+            await self._watch()
+        finally:
+            self._closing._running.discard(self)
+            self._watching = self._work = None  # tasks that know us: only a collector would free both
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        return None if task.cancelled() and self.why is not None else task.result()
 
     def end(self, why: Reason) -> None:
-        """Cut the block short; only the first reason counts."""
-        if self.why is None and self._task is not None:
+        """Cut the work short; only the first reason counts."""
+        if self.why is None and self._work is not None:
             self.why = why
-            self._task.cancel()
+            self._work.cancel()
 
     async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.end("client_left")
+        """Until the client leaves, or the work is done."""
+        assert self._watching is not None
+        assert self._work is not None
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            if not self._work.done() or self._watching.uncancel():
+                raise
+        else:
+            self.end("client_left")
+        finally:
+            self._watching = None
+
+    def _stop_watching(self, _: asyncio.Task[Any]) -> None:
+        if self._watching is not None:
+            self._watching.cancel()

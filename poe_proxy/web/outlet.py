@@ -30,15 +30,14 @@ class Outlet:
         self._last = self._loop.time()
         self._status_due = self._last + first_s
         self._timer = self._loop.call_later(min(first_s, ping_s), self._tick)
-        self._pings: set[asyncio.Task[Any]] = set()
+        self._pings: set[asyncio.Future[Any]] = set()
         self.started = False
 
-    async def write(self, data: bytes) -> None:
-        """Send ``data`` now."""
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send ``data`` now; no coroutine of its own, since this is done for each piece."""
         self._last = self._loop.time()
-        if not self.started:
-            await self._start()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        message = {"type": "http.response.body", "body": data, "more_body": True}
+        return self._send(message) if self.started else self._begin(message)
 
     async def finish(self, data: bytes) -> None:
         """Send the last bytes and end the answer."""
@@ -51,6 +50,10 @@ class Outlet:
         """No more pings, whatever happened."""
         self._timer.cancel()
 
+    async def _begin(self, message: Message) -> None:
+        await self._start()
+        await self._send(message)
+
     async def _start(self) -> None:
         self.started = True
         extra = [(name.encode(), value.encode()) for name, value in self._headers().items()]
@@ -60,7 +63,7 @@ class Outlet:
         """Ping if it is time to, and come back when it may be the next time."""
         now = self._loop.time()
         if now >= self._ping_due():
-            ping = self._loop.create_task(self.write(COMMENT_PING))
+            ping = asyncio.ensure_future(self.write(COMMENT_PING))
             self._pings.add(ping)
             ping.add_done_callback(self._pinged)
             self._timer = self._loop.call_later(self._ping_s, self._tick)
@@ -70,7 +73,7 @@ class Outlet:
     def _ping_due(self) -> float:
         return self._last + self._ping_s if self.started else self._status_due
 
-    def _pinged(self, ping: asyncio.Task[Any]) -> None:
+    def _pinged(self, ping: asyncio.Future[Any]) -> None:
         self._pings.discard(ping)
         if not ping.cancelled():
             ping.exception()  # a client that is gone is noticed by the lifeline

@@ -75,20 +75,22 @@ class UnderWay(Response):
             self._house.costs.abandoned(self._report, self._card)
 
     async def _whole(self, scope: Any, receive: Receive, send: Send) -> None:
-        response: Response | None = None
-        async with Lifeline(receive, self._house.closing) as line:
-            try:
-                answer = await self._house.exchange.answer(self._request, self._card, self._report)
-                answer.id, answer.created = answer.id or self._speech.answer_id, answer.created or int(time.time())
-                body = self._speech.body(await self._with_cost(answer))
-                response = json_response(body, headers=poe_headers(self._report))
-            except ProxyError as error:
-                response = self._refusal(error)
+        line = Lifeline(receive, self._house.closing)
+        response = await line.run(self._answered())
         if line.why == "shutdown":
             response = self._refusal(ShuttingDown(_SHUTDOWN, retry_after=1))
         self._report.outcome = line.why or self._report.outcome
         if response is not None and line.why != "client_left":
             await response(scope, receive, send)
+
+    async def _answered(self) -> Response:
+        try:
+            answer = await self._house.exchange.answer(self._request, self._card, self._report)
+            answer.id, answer.created = answer.id or self._speech.answer_id, answer.created or int(time.time())
+            body = self._speech.body(await self._with_cost(answer))
+            return json_response(body, headers=poe_headers(self._report))
+        except ProxyError as error:
+            return self._refusal(error)
 
     async def _with_cost(self, answer: Answer) -> Answer:
         has_footer = self._has_footer and (answer.text is not None or answer.refusal is None)
@@ -112,11 +114,9 @@ class UnderWay(Response):
 
     async def _stream(self, scope: Any, receive: Receive, send: Send) -> None:
         outlet = Outlet(send, self._house.settings.first_event_s, lambda: poe_headers(self._report))
-        writer = self._speech.writer()
-        failure: ProxyError | None = None
+        writer, line = self._speech.writer(), Lifeline(receive, self._house.closing)
         try:
-            async with Lifeline(receive, self._house.closing) as line:
-                failure = await self._pour(outlet, writer)
+            failure = await line.run(self._pour(outlet, writer))
             if line.why is not None and self._report.outcome == "ok":  # or it left because it was told of a failure
                 self._report.outcome = line.why
                 failure = ShuttingDown(_SHUTDOWN, retry_after=1) if line.why == "shutdown" else None
