@@ -32,9 +32,9 @@ class Work:
     def __init__(self) -> None:
         self.closed = False
 
-    async def run(self) -> str:
+    async def run(self) -> None:
         try:
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.get_running_loop().create_future()
         finally:
             await asyncio.sleep(0)
             self.closed = True
@@ -71,7 +71,7 @@ def test_the_end_of_the_proxy_ends_it_once_all_below_is_closed() -> None:
         closing, work = Closing(0), Work()
         line = Lifeline(nobody_leaves, closing)
         asyncio.get_running_loop().call_soon(closing.begin)
-        assert await line.run(work.run()) is None
+        await line.run(work.run())
         assert line.why == "shutdown"
         assert work.closed
 
