@@ -40,6 +40,8 @@ class Clipping:
     It is also a stage that the events pass through unchanged: their usage corrects the factor.
     """
 
+    __slots__ = ("_card", "_factors", "_first", "_is_real", "_messages", "_on", "_report", "_sent", "_tokens")
+
     def __init__(self, clipper: Clipper, card: ModelCard, report: Report) -> None:
         self._tokens = clipper.tokens
         self._factors = clipper.factors

@@ -28,6 +28,8 @@ class Decoder:
     ``httpx.Response.iter_lines`` also cuts at U+2028, which JSON may hold, and so breaks frames.
     """
 
+    __slots__ = ("_after_cr", "_pieces", "_size")
+
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0

@@ -24,6 +24,8 @@ class Answered:
     breaks. ``headers`` have lower-case names; of several of one name the last counts.
     """
 
+    __slots__ = ("_head", "_pieces", "headers", "status")
+
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
@@ -85,6 +87,8 @@ def _received(response: httpx.Response, *, is_encoded: bool) -> AsyncIterator[by
 
 class Calling:
     """``async with`` it: one request under way, closed whatever happens. Raises LinkError where there is no answer."""
+
+    __slots__ = ("_request", "_response", "_transport")
 
     def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> None:
         self._transport = transport

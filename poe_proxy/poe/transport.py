@@ -72,6 +72,8 @@ class _Body(httpx.AsyncByteStream):
     piece, which is an eighth of what a stream's piece costs; here one timer looks now and then.
     """
 
+    __slots__ = ("_answer", "_content", "_fell_silent", "_idle_s", "_loop", "_timer", "_waiting_since")
+
     def __init__(self, answer: aiohttp.ClientResponse, idle_s: float) -> None:
         self._answer = answer
         self._content = answer.content

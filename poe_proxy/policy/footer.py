@@ -140,6 +140,8 @@ class FooterStage:
     All content passes at once.
     """
 
+    __slots__ = ("_finished", "_has_text", "_is_on", "_refused", "_used", "failed")
+
     def __init__(self, *, is_on: bool) -> None:
         self._is_on = is_on
         self._has_text = False

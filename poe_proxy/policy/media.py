@@ -58,6 +58,8 @@ class MediaOnce:
     Text models may make images too, but a line that they repeat, in a list or in code, is their own business.
     """
 
+    __slots__ = ("_is_media", "_texts")
+
     def __init__(self, *, is_media: bool) -> None:
         self._is_media = is_media
         self._texts: list[Text] = []

@@ -68,6 +68,8 @@ class Unwrapper:
     passed on as it came.
     """
 
+    __slots__ = ("_end", "_held", "_mode", "_starts")
+
     def __init__(self, response_format: Any = None) -> None:
         self._starts = _starts(response_format)
         self._begin()

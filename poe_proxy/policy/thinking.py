@@ -21,6 +21,8 @@ class ThinkingOut:
     lines before the answer, and ``answer`` from then on.
     """
 
+    __slots__ = ("_found", "_held", "_mode")
+
     def __init__(self) -> None:
         self._mode = "head"
         self._held = ""

@@ -19,6 +19,8 @@ _HEADERS = tuple((name.encode(), value.encode()) for name, value in EVENT_STREAM
 class Outlet:
     """Sends a stream's bytes as they come; the status line goes with the first, or after ``first_s`` of silence."""
 
+    __slots__ = ("_headers", "_last", "_loop", "_ping_s", "_pings", "_send", "_status_due", "_timer", "started")
+
     def __init__(
         self, send: Send, first_s: float, headers: Callable[[], dict[str, str]], ping_s: float = PING_S
     ) -> None:

@@ -10,6 +10,8 @@ from poe_proxy.canonical.events import Event, Failed
 class StreamReader(ABC):
     """Reads one stream; nothing counts after ``done``, and ``garbled`` frames were no JSON."""
 
+    __slots__ = ("_failed", "_frames", "done", "garbled")
+
     def __init__(self) -> None:
         self._frames = sse.Decoder()
         self._failed = False

@@ -60,7 +60,7 @@ def test_what_work_raises_is_raised() -> None:
 def test_a_client_who_left_before_it_began_ends_it() -> None:
     async def scene() -> None:
         line = Lifeline(left_already, Closing(1))
-        assert await line.run(asyncio.sleep(3600)) is None
+        assert await line.run(asyncio.sleep(3600, "too late")) is None
         assert line.why == "client_left"
 
     asyncio.run(scene())

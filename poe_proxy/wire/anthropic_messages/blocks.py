@@ -67,6 +67,8 @@ class _Block:
 class Blocks:
     """Writes the blocks of one answer."""
 
+    __slots__ = ("_calls", "_line", "_next")
+
     def __init__(self) -> None:
         self._line: deque[_Block] = deque()
         self._calls: dict[int, _Block] = {}

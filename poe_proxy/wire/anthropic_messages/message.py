@@ -33,6 +33,8 @@ class MessageReader:
     """Reads the events of one answer. With ``keep`` each becomes one event that carries it; else only what all
     dialects know is told. ``finished`` is set by a stop reason: only the usage counts after it."""
 
+    __slots__ = ("_answer", "_blocks", "_calls", "_held", "_keep", "_newest", "_usage", "finished", "started")
+
     def __init__(self, *, keep: bool, answer: Json | None = None) -> None:
         self._keep = keep
         self._answer = answer

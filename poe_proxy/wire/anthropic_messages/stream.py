@@ -38,6 +38,8 @@ class Reader(StreamReader):
     """Reads one stream; with ``keep_frames`` for a client that speaks messages too. ``done`` is set by the end of the
     message or a failure: nothing after it counts."""
 
+    __slots__ = ("_message",)
+
     def __init__(self, keep_frames: bool) -> None:
         super().__init__()
         self._message = MessageReader(keep=keep_frames)
@@ -113,6 +115,8 @@ class Writer:
     An answer without any content has no block: Claude Code then asks for a visible answer, once, where words of ours
     would end its work in the middle.
     """
+
+    __slots__ = ("_at", "_blocks", "_end", "_id", "_model", "_prompt_estimate", "_said")
 
     def __init__(self, model: str, *, answer_id: str = "", prompt_estimate: Callable[[], int] = lambda: 1) -> None:
         self._model = model

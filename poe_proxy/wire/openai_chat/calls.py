@@ -66,6 +66,8 @@ class _Open:
 class CallAssembler:
     """Sorts pieces into calls with indexes that rise by one from 0."""
 
+    __slots__ = ("_calls", "_others")
+
     def __init__(self) -> None:
         self._calls: list[_Open] = []
         self._others: list[tuple[str, int | None, int]] = []

@@ -32,6 +32,8 @@ _AROUND = frozenset(
 class ChunkReader:
     """Reads the chunks of one stream. ``finished`` is set by a finish: only usage and tool calls count after it."""
 
+    __slots__ = ("_index", "_keep", "_numbered", "_reasoning", "calls", "finished", "id")
+
     def __init__(self, *, keep: bool = True) -> None:
         self._keep = keep
         self.calls = CallAssembler()

@@ -40,6 +40,8 @@ class Numbered:
     ``thinking_blocks`` come so.
     """
 
+    __slots__ = ("_counts",)
+
     def __init__(self) -> None:
         self._counts: dict[tuple[str, ...], int] = {}
 

@@ -41,6 +41,8 @@ class Reader(StreamReader):
     """Reads one stream; without ``keep_frames`` for a client of another dialect. ``done`` is set by ``[DONE]`` or a
     failure: nothing after it counts."""
 
+    __slots__ = ("_chunks", "_halves")
+
     def __init__(self, keep_frames: bool = True) -> None:
         super().__init__()
         self._chunks = ChunkReader(keep=keep_frames)
@@ -92,6 +94,8 @@ class Reader(StreamReader):
 
 class Writer:
     """Writes one stream to a client that asked for ``model``. The usage goes out only if it was asked for, and last."""
+
+    __slots__ = ("_created", "_failed", "_id", "_include_usage", "_model", "_started", "_used")
 
     def __init__(self, model: str, *, include_usage: bool, answer_id: str = "", created: int = 0) -> None:
         self._model = model

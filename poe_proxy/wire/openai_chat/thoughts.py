@@ -16,6 +16,8 @@ class ReasoningOnce:
     it goes on with the answer, and leads from there on.
     """
 
+    __slots__ = ("_leader", "_repeated", "_said")
+
     def __init__(self) -> None:
         self._leader: str | None = None
         self._said: list[str] = []
@@ -64,6 +66,8 @@ def _thought(block: Any) -> str:
 
 class Halves:
     """First halves of emojis, which end one chunk where the second begins the next."""
+
+    __slots__ = ("held",)
 
     def __init__(self) -> None:
         self.held: dict[str, str] = {}
