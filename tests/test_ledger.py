@@ -17,6 +17,7 @@ import pytest
 import poe_sim
 from poe_proxy.ledger import pace, poller
 from tests.commands import PROXY, in_front_of, started
+from tests.ledger.rows import rows_in
 from tests.running import Proxy, eventually
 from tests.talk import Json, chat, hanging_up, open_stream, post, queue, reset
 
@@ -48,13 +49,7 @@ def poe(_quick_poe: poe_sim.SimServer) -> poe_sim.SimServer:
 
 def rows(proxy: Proxy) -> list[Json]:
     """The ledger's rows, oldest first; none before the tables are there."""
-    file = proxy.house.settings.database
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        database.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in database.execute("SELECT * FROM requests ORDER BY time")]
-        except sqlite3.OperationalError:
-            return []
+    return rows_in(proxy.house.settings.database)
 
 
 def settled_rows(proxy: Proxy, count: int, seconds: float = 20) -> list[Json]:

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as WebRequest
-from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from poe_proxy import __version__
 from poe_proxy.ledger.ledger import Ledger
@@ -24,7 +24,7 @@ from poe_proxy.web.house import opened
 from poe_proxy.web.lifeline import Closing, Receive
 from poe_proxy.web.outlet import Send
 
-Endpoint = Callable[[WebRequest], Awaitable[Response]]
+Endpoint = Callable[[WebRequest], Awaitable[ASGIApp]]
 _EXPOSED = (
     "x-request-id",
     "x-poe-attempts",

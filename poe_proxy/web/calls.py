@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from poe_proxy.canonical.answer import fold
 from poe_proxy.canonical.card import ModelCard
@@ -32,7 +33,7 @@ class Dialect:
     has_footers: bool
 
 
-async def answered(web_request: WebRequest, dialect: Dialect) -> Response:
+async def answered(web_request: WebRequest, dialect: Dialect) -> ASGIApp:
     """Answer a call of a model, streamed or whole."""
     house, report = House.of(web_request), report_of(web_request)
     settings = house.settings

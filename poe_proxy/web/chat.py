@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from starlette.requests import Request as WebRequest
-from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from poe_proxy.canonical.answer import Answer
 from poe_proxy.canonical.json import Json
@@ -40,6 +40,6 @@ def _speech(request: Request, report: Report) -> ChatSpeech:
 _CHAT = Dialect(DIALECT, lambda data, _: parse(data), _speech, has_footers=True)
 
 
-async def chat_completions(web_request: WebRequest) -> Response:
+async def chat_completions(web_request: WebRequest) -> ASGIApp:
     """Answer a chat completion, streamed or whole."""
     return await answered(web_request, _CHAT)

@@ -6,6 +6,7 @@ from functools import cache
 
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from poe_proxy import token_count
 from poe_proxy.canonical.answer import Answer
@@ -55,7 +56,7 @@ def _parsed(data: bytes, headers: Mapping[str, str]) -> Request:
 _MESSAGES = Dialect(DIALECT, _parsed, _speech, has_footers=False)
 
 
-async def messages(web_request: WebRequest) -> Response:
+async def messages(web_request: WebRequest) -> ASGIApp:
     """Answer a message, streamed or whole."""
     return await answered(web_request, _MESSAGES)
 

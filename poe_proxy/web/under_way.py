@@ -49,13 +49,13 @@ class Speech(Protocol):
         """A whole answer."""
 
 
-class UnderWay(Response):
-    """The answer under way: it ends when the client leaves or the proxy shuts down, whatever it is waiting for."""
+class UnderWay:
+    """The answer under way, an ASGI app: it ends when the client leaves or the proxy shuts down, whatever it is waiting
+    for."""
 
     def __init__(
         self, house: House, request: Request, card: ModelCard, report: Report, speech: Speech, *, has_footer: bool
     ) -> None:
-        super().__init__()
         self._has_footer = has_footer
         self._house = house
         self._request = request

@@ -20,8 +20,8 @@ from poe_proxy.policy import ways
 from poe_proxy.policy.refusals import Memory
 from tests.faults.callers import Callers, Seen
 from tests.faults.cells import Cell
-from tests.faults.serving import rows_in
 from tests.faults.tables import CALL, CHAT, FIRST_WORD, SCRIPT, Outcome
+from tests.ledger.rows import rows_in
 from tests.running import Proxy, eventually, running_proxy
 from tests.talk import Json
 

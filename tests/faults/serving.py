@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx
 
 import poe_sim
 from tests.commands import PROXY, Command, in_front_of, started
+from tests.ledger.rows import rows_in
 from tests.talk import Json, chat
 
 
@@ -78,14 +78,6 @@ def serving(
     """``words`` on a free port, from when they say where until the block ends."""
     with started([*words, "--port", "0", *more], folder, in_front_of(poe.base_url, **settings)) as command:
         yield Serving(command, command.wait_for_words(r"client at (http://[^ /]+)"), folder)
-
-
-def rows_in(database: Path, where: str = "", *values: Any) -> list[Json]:
-    """The ledger's rows, oldest first; none where there is no database yet."""
-    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(f"SELECT * FROM requests {where} ORDER BY time", values)]
-    return []
 
 
 def charges(poe: poe_sim.SimServer) -> list[Json]:

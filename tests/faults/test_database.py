@@ -24,8 +24,8 @@ from poe_proxy.ledger.store import Store
 from poe_proxy.ledger.writer import Writer
 from poe_proxy.observe import log
 from tests.commands import PROXY, in_front_of, started
-from tests.faults.serving import Serving, rows_in
-from tests.ledger.rows import report, row
+from tests.faults.serving import Serving
+from tests.ledger.rows import report, row, rows_in
 from tests.running import Proxy, eventually
 from tests.services import free_port
 from tests.talk import chat, post

@@ -13,7 +13,8 @@ import poe_sim
 from poe_proxy import upkeep
 from poe_proxy.ledger import pace, poller, store, writer
 from poe_sim.demand import Demands
-from tests.faults.serving import charges, rows_in
+from tests.faults.serving import charges
+from tests.ledger.rows import rows_in
 from tests.running import Proxy, eventually
 from tests.talk import chat, post, queue, reset
 

@@ -1,14 +1,26 @@
 """Reports and rows for tests."""
 
+import contextlib
 import itertools
+import sqlite3
+from pathlib import Path
 from typing import Any
 
+from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report, Sent
 from poe_proxy.canonical.usage import Usage
 from poe_proxy.ledger.row import Row, row_of
 
 _numbers = itertools.count()
 NOW = 1_776_123_189.0
+
+
+def rows_in(database: str | Path, where: str = "", *values: Any) -> list[Json]:
+    """The ledger's rows, oldest first; none where there is no database yet."""
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(f"SELECT * FROM requests {where} ORDER BY time", values)]
+    return []
 
 
 def report(**changes: Any) -> Report:

@@ -13,7 +13,6 @@ from poe_proxy.canonical.events import (
     Event,
     Failed,
     Finished,
-    Opaque,
     Reasoning,
     Refusal,
     Started,
@@ -81,7 +80,7 @@ def _decoded(frame: sse.Frame) -> Any:
 
 def _characters(event: Event) -> int:
     match event:
-        case Text(text) | Reasoning(text) | Refusal(text):
+        case Reasoning(text) | Refusal(text):
             return len(text)
         case ToolCall() | ToolArguments():
             return len(event.name) + len(event.arguments)
@@ -142,6 +141,9 @@ class Writer:
         return begun + self._blocks.end() + encoded(self._message_delta()) + encoded(self._end.stop or MESSAGE_STOP)
 
     def _write(self, event: Event) -> bytes:
+        if isinstance(event, Text) and event.frame is None:  # nearly every event of nearly every translated stream
+            self._said += len(event.text)
+            return self._begun() + self._blocks.say("text", event.text)
         match event:
             case Started():
                 return self._start(event)
@@ -161,10 +163,8 @@ class Writer:
         self._said += _characters(event)
         return self._begun() + self._content(event)
 
-    def _content(self, event: Text | Reasoning | Refusal | ToolCall | ToolArguments | Opaque) -> bytes:
+    def _content(self, event: Event) -> bytes:
         match event:
-            case Text(text):
-                return self._blocks.say("text", text)
             case Reasoning(text):
                 return self._blocks.say("thinking", text)
             case Refusal(text):

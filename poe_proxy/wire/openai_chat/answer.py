@@ -43,8 +43,7 @@ def read(body: Any, *, keep: bool = True) -> list[Event]:
         return [Failed(Garbled("Poe answered 200 with something that is not a chat completion."))]
     if is_failure(choice.get("finish_reason")):
         return [Failed(StreamBroken(GAVE_UP))]
-    events = _read(body, choice)
-    return events if keep else bare(events)
+    return _read(body, choice) if keep else bare(_read(body, choice, keep=False))
 
 
 def _the_choice(choices: Any) -> Json | None:
@@ -54,21 +53,22 @@ def _the_choice(choices: Any) -> Json | None:
     return the_choice(choices) or choices[0]
 
 
-def _read(body: Json, choice: Json) -> list[Event]:
+def _read(body: Json, choice: Json, *, keep: bool = True) -> list[Event]:
     message = as_object(choice.get("message"))
     id_ = str(body.get("id") or "")
-    begun = framed(body, {"role": "assistant", "content": ""})
+    begun = framed(body, {"role": "assistant", "content": ""}) if keep else None
     events: list[Event] = [
-        Started(id_, seconds(body.get("created")), str(body.get("model") or ""), begun, answer=body),
+        Started(id_, seconds(body.get("created")), str(body.get("model") or ""), begun, body if keep else None),
         *_content(message),
         *_only_ours(message, choice),
     ]
     calls = _calls(pieces(message.get("tool_calls")), id_, signature_of(message))
     reason = legal_finish(choice.get("finish_reason"), has_calls=bool(calls))
-    events += [*calls, Finished(reason, framed({}, {}, {**choice, "logprobs": None}, finish=reason))]
+    ended = framed({}, {}, {**choice, "logprobs": None}, finish=reason) if keep else None
+    events += [*calls, Finished(reason, ended)]
     if isinstance(usage := body.get("usage"), dict):
         used = read_usage(usage)
-        events.append(Used(used, {"choices": [], "usage": whole_usage(usage, used)}))
+        events.append(Used(used, {"choices": [], "usage": whole_usage(usage, used)} if keep else None))
     return events
 
 

@@ -17,12 +17,9 @@ def bare(events: list[Event]) -> list[Event]:
 
 
 def _bare(event: Event) -> Event:
-    match event:
-        case Started():
-            return replace(event, frame=None, answer=None)
-        case Failed() | Opaque():
-            return event
-    return event if event.frame is None else replace(event, frame=None)
+    if isinstance(event, Failed | Opaque) or event.frame is None:
+        return event
+    return replace(event, frame=None, answer=None) if isinstance(event, Started) else replace(event, frame=None)
 
 
 def framed(around: Json, delta: Json, choice: Json | None = None, finish: str | None = None) -> Json:
