@@ -4,10 +4,13 @@ Every method may have to wait for a disk, and belongs into a thread. It knows no
 """
 
 import os
-from contextlib import suppress
+import sqlite3
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 Identity = tuple[int, int] | None
+_LOCKED_S, _LOOK_S = 5.0, 0.01
 
 
 class SqliteFile:
@@ -24,6 +27,8 @@ class SqliteFile:
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self._path)) as database:
+            _write_ahead(database)
 
     def remember(self) -> None:
         """The files of these names are those that are open."""
@@ -41,6 +46,23 @@ class SqliteFile:
         if _identity(self._changes) == self._known[1]:
             self._changes.unlink(missing_ok=True)
             self._index.unlink(missing_ok=True)
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Change the file to SQLite's write-ahead log, once and for all who open it later.
+
+    It is the one statement for which SQLite waits for nobody: of several processes that start at once on a new
+    file, all but one would be told that it is locked.
+    """
+    deadline = time.monotonic() + _LOCKED_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_S)
 
 
 def _identity(path: Path) -> Identity:
