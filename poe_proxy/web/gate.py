@@ -208,7 +208,12 @@ def _session(headers: dict[str, str]) -> str:
 def _request_id(scope: Any) -> str:
     """The caller's own id if it is sane, so that its log and ours can be laid side by side."""
     given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-    return given if _SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
+    return given if _SANE_ID.fullmatch(given) else new_id()
+
+
+def new_id() -> str:
+    """An id for a request that brings none, in the form of OpenAI's and Anthropic's."""
+    return f"req_{secrets.token_hex(16)}"
 
 
 def _route(path: str) -> str:

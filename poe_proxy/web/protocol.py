@@ -5,7 +5,6 @@ app's: this module knows no routes and no callers.
 """
 
 import asyncio
-import uuid
 from collections.abc import Collection
 from typing import Any
 
@@ -17,6 +16,7 @@ from poe_proxy.canonical.errors import CallerError, ProxyError, Unavailable
 from poe_proxy.canonical.report import Report
 from poe_proxy.observe import log
 from poe_proxy.web.browsers import SHOWN
+from poe_proxy.web.gate import new_id
 from poe_proxy.web.respond import error_response
 
 MAX_HEAD = 64 * 1024
@@ -176,7 +176,7 @@ class Protocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(_LINGER_S, self.transport.abort)
 
     def _answer(self, error: ProxyError, notes: list[str]) -> None:
-        request_id, now = f"req_{uuid.uuid4().hex}", self.loop.time()
+        request_id, now = new_id(), self.loop.time()
         response = error_response(error, {"x-request-id": request_id, "connection": "close"})
         headers = (
             b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *response.raw_headers, *SHOWN)
@@ -184,7 +184,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"".join((STATUS_LINE[error.status], *headers, b"\r\n", response.body)))
         begun = now if self._waiting_since is None else self._waiting_since
         told = Report(request_id, "other", begun, status=error.status, outcome="error", ended=now, notes=notes)
-        told.error = f"{type(error).__name__} {error.status} {error.code}"
+        told.error = error.gist
         log.write(told)
 
 

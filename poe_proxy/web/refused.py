@@ -18,7 +18,7 @@ async def refused(error: Exception, scope: Any, receive: Receive, send: Send) ->
     """Answer, if no answer has begun, and tell the request's Report. What no route means to raise is our own fault."""
     report: Report = scope["state"]["report"]
     is_meant = isinstance(error, ProxyError | HTTPException) and not report.status
-    ours = _ours(error, scope) if is_meant else _fault(error, report)
+    ours = _ours(error, scope) if is_meant else our_fault(error, report.request_id)
     report.outcome, report.error = "error", ours.gist if is_meant else type(error).__name__
     if not report.status:
         response = error_response(ours, dialect=spoken(scope))
@@ -26,9 +26,10 @@ async def refused(error: Exception, scope: Any, receive: Receive, send: Send) ->
         await response(scope, receive, send)
 
 
-def _fault(error: Exception, report: Report) -> ProxyError:
-    log.crash(error, report.request_id)
-    return Internal(f"The proxy failed on this request; its log says more under {report.request_id}.")
+def our_fault(error: Exception, request_id: str) -> Internal:
+    """What a caller is told of a fault of ours; the log says where it happened."""
+    log.crash(error, request_id)
+    return Internal(f"The proxy failed on this request; its log says more under {request_id}.")
 
 
 def _ours(error: Exception, scope: Any) -> ProxyError:

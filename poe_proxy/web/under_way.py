@@ -12,16 +12,16 @@ from starlette.responses import Response
 from poe_proxy.canonical.answer import Answer
 from poe_proxy.canonical.card import ModelCard
 from poe_proxy.canonical.cost import Cost
-from poe_proxy.canonical.errors import Internal, ProxyError, ShuttingDown
+from poe_proxy.canonical.errors import ProxyError, ShuttingDown
 from poe_proxy.canonical.events import Event, Failed
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.canonical.request import Request
-from poe_proxy.observe import log
 from poe_proxy.policy.footer import FooterStage
 from poe_proxy.web.house import House
 from poe_proxy.web.lifeline import Lifeline, Receive
 from poe_proxy.web.outlet import Outlet, Send
+from poe_proxy.web.refused import our_fault
 from poe_proxy.web.respond import error_response, json_response, poe_headers
 from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 
@@ -145,8 +145,7 @@ class UnderWay:
         except Exception as error:
             if not outlet.started:
                 raise
-            log.crash(error, self._report.request_id)  # a fault of ours must not look like an answer's clean end
-            return Internal(f"The proxy failed on this answer; its log says more under {self._report.request_id}.")
+            return our_fault(error, self._report.request_id)  # which must not look like an answer's clean end
         return None
 
     async def _close(self, stage: FooterStage, outlet: Outlet, writer: Writer) -> None:

@@ -7,7 +7,8 @@ import pytest
 import poe_sim
 from poe_proxy import tokens
 from poe_proxy.ledger import writer
-from tests.faults.matrix import IMPATIENT, PATIENT, House, house_of
+from tests.faults.matrix import IMPATIENT, PATIENT, House, Together, house_of
+from tests.running import reset
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +42,22 @@ def impatient(
     """A proxy for what never ends by itself."""
     with house_of(faulty_poe, tmp_path_factory.mktemp("impatient"), IMPATIENT) as house:
         yield house
+
+
+@pytest.fixture(scope="module")
+def together(request: pytest.FixtureRequest, impatient: House) -> Together:
+    """What a module's cells wait for, waited for at once."""
+    return Together(impatient, [cell for cell in request.module.CELLS if cell.waits])
+
+
+@pytest.fixture(scope="session")
+def _quick_poe() -> Iterator[poe_sim.SimServer]:
+    with poe_sim.running(poe_sim.Settings(settle_scale=0.01)) as server:
+        yield server
+
+
+@pytest.fixture
+def quick_poe(_quick_poe: poe_sim.SimServer) -> poe_sim.SimServer:
+    """A stand-in whose rows are final at once, and whose books belong to one test."""
+    reset(_quick_poe)
+    return _quick_poe

@@ -9,11 +9,6 @@ from tests.faults.tables import MESSAGES_ON_GPT
 CELLS = cells(MESSAGES_ON_GPT)
 
 
-@pytest.fixture(scope="module")
-def together(impatient: House) -> Together:
-    return Together(impatient, [cell for cell in CELLS if cell.waits])
-
-
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_each_fault_at_each_moment(patient: House, together: Together, cell: Cell) -> None:
     judge(cell, together.meet(cell) if cell.waits else patient.meet(cell))

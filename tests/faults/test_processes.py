@@ -16,23 +16,15 @@ import poe_sim
 from benchmarks.soak.books import compared
 from tests.faults.serving import Serving, charges, serving
 from tests.running import eventually
-from tests.talk import Json, chat, reset
+from tests.talk import Json, chat
 
 TWO_WORKERS = ("--workers", "2")
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def _quick_poe() -> Iterator[poe_sim.SimServer]:
-    with poe_sim.running(poe_sim.Settings(settle_scale=0.01)) as server:
-        yield server
-
-
 @pytest.fixture
-def poe(_quick_poe: poe_sim.SimServer) -> poe_sim.SimServer:
-    """A stand-in whose rows are final at once, and whose books belong to one test."""
-    reset(_quick_poe)
-    return _quick_poe
+def poe(quick_poe: poe_sim.SimServer) -> poe_sim.SimServer:
+    return quick_poe
 
 
 def ask_tagged(proxy: Serving, number: int, *, stream: bool = False) -> httpx.Response:

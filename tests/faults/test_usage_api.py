@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,15 @@ from poe_sim.demand import Demands
 from tests.faults.serving import charges
 from tests.ledger.rows import rows_in
 from tests.running import Proxy, eventually
-from tests.talk import chat, post, queue, reset
+from tests.talk import chat, post, queue
 
 StartProxy = Callable[..., Proxy]
 HISTORY, BALANCE, MODELS = "/usage/points_history", "/usage/current_balance", "/v1/models"
 MANY = 1000
 
 
-@pytest.fixture(scope="module")
-def quick_poe() -> Iterator[poe_sim.SimServer]:
-    with poe_sim.running(poe_sim.Settings(settle_scale=0.01)) as server:
-        yield server
-
-
 @pytest.fixture
 def poe(quick_poe: poe_sim.SimServer) -> poe_sim.SimServer:
-    """A stand-in whose rows are final at once."""
-    reset(quick_poe)
     return quick_poe
 
 

@@ -9,21 +9,10 @@ import pytest
 
 from poe_sim import SimServer
 from tests.running import Proxy
+from tests.security.paths import CALLS, PAGES
 from tests.talk import chat
 
 StartProxy = Callable[..., Proxy]
-PAGES = (
-    "/",
-    "/health",
-    "/ready",
-    "/metrics",
-    "/api/hello",
-    "/openapi.json",
-    "/v1/models",
-    "/v1/models/gpt-5.4",
-    "/v1/usage",
-)
-CALLS = ("/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/chat/completions", "/messages")
 SPENDING = orjson.dumps({**chat("spend my points"), "max_tokens": 10})
 
 

@@ -7,20 +7,10 @@ import pytest
 
 from poe_sim import SimServer
 from tests.running import Proxy, eventually, running_proxy
+from tests.security.paths import PAGES
 from tests.talk import chat, frames, open_stream, post
 
 KEY = "Hq3-adas-own-key-4711"
-PAGES = (
-    "/",
-    "/health",
-    "/ready",
-    "/metrics",
-    "/api/hello",
-    "/openapi.json",
-    "/v1/models",
-    "/v1/models/gpt-5.4",
-    "/v1/usage",
-)
 SHOWN = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
