@@ -284,6 +284,10 @@ class Unavailable(ProxyError):
     default_code = "unavailable"
 
 
+class TooMuchAtOnce(Unavailable):
+    default_code = "too_much_at_once"
+
+
 class Internal(ProxyError):
     status = 500
     type = "server_error"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poe_proxy.limits.inbound import Inbound
+from poe_proxy.limits.room import Room
 from poe_proxy.limits.turns import Turns
 from poe_proxy.settings import Settings, SettingsError
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``inbound`` for callers, None where they have no limit; ``turns`` for calls to Poe."""
+    """``inbound`` for callers, None where they have no limit; ``room`` for their bodies; ``turns`` for calls to Poe."""
 
     inbound: Inbound | None
+    room: Room
     turns: Turns
     _shared: "Shared | None"
     _workers: int
@@ -30,7 +32,8 @@ class Limits:
         """The limits as ``settings`` have them. Nothing is connected yet. Raises SettingsError."""
         shared = _shared(settings.redis_url) if settings.redis_url else None
         inbound = Inbound(settings.rate_limit, settings.workers, shared) if settings.rate_limit else None
-        return cls(inbound, _turns(settings, shared), shared, settings.workers)
+        room = Room(int(settings.max_body_mb * 2**20))
+        return cls(inbound, room, _turns(settings, shared), shared, settings.workers)
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

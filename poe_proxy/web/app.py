@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.openapi = openapi.document  # type: ignore[method-assign]
     _add_routes(app)
-    app.add_middleware(Door, settings=settings, closing=closing, inbound=limits.inbound)
+    app.add_middleware(Door, settings=settings, closing=closing, limits=limits)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

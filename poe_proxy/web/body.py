@@ -1,9 +1,9 @@
-"""Reading a request's body: no longer and no slower than the settings allow."""
+"""Reading a request's body: no longer and no slower than the settings allow, and no more of all at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, UnsupportedEncoding
+from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, TooMuchAtOnce, UnsupportedEncoding
 from poe_proxy.web.lifeline import Receive
 
 _LINGER_S = 5.0
@@ -13,51 +13,71 @@ class ClientLeftError(Exception):
     """The client closed the connection before its request was whole: there is nobody to answer."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], *, max_bytes: int, timeout_s: float) -> bytes:
-    """The whole body, ``timeout_s`` seconds in all.
+async def read_body(
+    receive: Receive, headers: Mapping[str, str], hold: Callable[[int], None], *, max_bytes: int, timeout_s: float
+) -> bytes:
+    """The whole body, ``timeout_s`` seconds in all. ``hold`` is told the size of each piece, and may object.
 
-    Raises BodyTooLarge, BodyTooSlow, UnsupportedEncoding and ClientLeftError.
+    Raises BodyTooLarge, BodyTooSlow, TooMuchAtOnce, UnsupportedEncoding and ClientLeftError.
     """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedEncoding("The request body is compressed; send it as it is (no Content-Encoding).")
+    body = _Body(receive, hold, max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            data, more = (None, True) if _declared(headers) > max_bytes else await _read(receive, max_bytes)
+            return await body.read(_declared(headers))
     except TimeoutError:
         raise BodyTooSlow(f"The request body did not arrive within {timeout_s:g} s (BODY_TIMEOUT_S).") from None
-    if data is None:
-        await _linger(receive, more=more)
-        raise BodyTooLarge(
-            f"The request body is larger than {max_bytes / 2**20:g} MB. Send less, or raise MAX_BODY_MB."
-        )
-    return data
+    except (BodyTooLarge, TooMuchAtOnce):
+        await body.linger()
+        raise
 
 
-async def _read(receive: Receive, max_bytes: int) -> tuple[bytes | None, bool]:
-    """The body, None where it is too large; and whether more of it is to come."""
-    pieces: list[bytes] = []
-    size, more = 0, True
-    while more and size <= max_bytes:
-        message = await receive()
+class _Body:
+    """A body on its way, and whether more of it is to come."""
+
+    __slots__ = ("_hold", "_max_bytes", "_more", "_receive")
+
+    def __init__(self, receive: Receive, hold: Callable[[int], None], max_bytes: int) -> None:
+        self._receive = receive
+        self._hold = hold
+        self._max_bytes = max_bytes
+        self._more = True
+
+    async def read(self, declared: int) -> bytes:
+        """All of it, unless what is ``declared`` is too much already."""
+        self._weigh(declared)
+        pieces: list[bytes] = []
+        size = 0
+        while self._more:
+            pieces.append(await self._piece())
+            size += len(pieces[-1])
+            self._weigh(size)
+            self._hold(len(pieces[-1]))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def linger(self) -> None:
+        """Read on for a while without keeping anything: a client that is still sending would not see our answer."""
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                while self._more:
+                    await self._piece()
+        except (TimeoutError, ClientLeftError):
+            pass
+
+    async def _piece(self) -> bytes:
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientLeftError
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        more = message.get("more_body", False)
-    if size > max_bytes:
-        return None, more
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces), more
+        self._more = message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
 
-
-async def _linger(receive: Receive, *, more: bool) -> None:
-    """Read on for a while without keeping anything: a client that is still sending would not see our answer."""
-    try:
-        async with asyncio.timeout(_LINGER_S):
-            while more:
-                message = await receive()
-                more = message["type"] == "http.request" and message.get("more_body", False)
-    except TimeoutError:
-        pass
+    def _weigh(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise BodyTooLarge(
+                f"The request body is larger than {self._max_bytes / 2**20:g} MB. Send less, or raise MAX_BODY_MB."
+            )
 
 
 def _declared(headers: Mapping[str, str]) -> int:

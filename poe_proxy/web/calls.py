@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
@@ -60,11 +61,12 @@ async def answered(web_request: WebRequest, dialect: Dialect) -> ASGIApp:
 
 
 async def body_of(web_request: WebRequest, house: House) -> bytes:
-    """The request's body, within the limits of the settings. Raises ClientLeftError and CallerError."""
+    """The request's body, within the limits of the settings. Raises ClientLeftError, CallerError and TooMuchAtOnce."""
     settings = house.settings
     return await read_body(
         web_request.receive,
         web_request.headers,
+        partial(house.limits.room.take, report_of(web_request)),
         max_bytes=int(settings.max_body_mb * 2**20),
         timeout_s=settings.body_timeout_s,
     )

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from poe_proxy.canonical.errors import ProxyError, ShuttingDown, TooManyRequests
 from poe_proxy.canonical.report import Report
 from poe_proxy.ledger.ledger import Ledger
-from poe_proxy.limits.inbound import Caller, Inbound, Standing
+from poe_proxy.limits.inbound import Caller, Standing
+from poe_proxy.limits.limits import Limits
 from poe_proxy.observe import log
 from poe_proxy.observe.metrics import Metrics
 from poe_proxy.settings import Settings
@@ -107,12 +108,12 @@ class Gate:
 class Door:
     """ASGI middleware inside CORS, so that a web page that may call can also read why it was refused."""
 
-    def __init__(self, app: Any, *, settings: Settings, closing: Closing, inbound: Inbound | None) -> None:
-        """``inbound`` is None where callers have no limit."""
+    def __init__(self, app: Any, *, settings: Settings, closing: Closing, limits: Limits) -> None:
         self._app = app
         self._visitors = Visitors(settings)
         self._callers = Callers(settings.trusted_proxies)
-        self._inbound = inbound
+        self._inbound = limits.inbound
+        self._room = limits.room
         self._closing = closing
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -143,6 +144,8 @@ class Door:
             await self._app(scope, receive, send)
         except Exception as error:
             await refused(error, scope, receive, send)
+        finally:
+            self._room.leave(scope["state"]["report"])
 
     def _refusal(self, scope: Any, headers: dict[str, str], holder: Holder | None) -> ProxyError | None:
         if self._closing.begun:

@@ -8,7 +8,7 @@ import orjson
 from starlette.responses import Response
 
 from poe_proxy.canonical.cost import Cost
-from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, ProxyError, RateLimited
+from poe_proxy.canonical.errors import BodyTooLarge, BodyTooSlow, ProxyError, RateLimited, TooMuchAtOnce
 from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
@@ -17,7 +17,11 @@ from poe_proxy.wire.openai_chat import DIALECT as CHAT
 from poe_proxy.wire.openai_chat import errors as chat_errors
 
 _WRITERS: Mapping[str, Callable[[ProxyError], Json]] = {CHAT: chat_errors.write, MESSAGES: messages_errors.write}
-_CLOSING = (BodyTooLarge, BodyTooSlow)  # the rest of the body is still on its way: the connection is of no more use
+_CLOSING = (
+    BodyTooLarge,
+    BodyTooSlow,
+    TooMuchAtOnce,
+)  # the rest of the body is still on its way: the connection is of no more use
 _NO_HINT_S = 2.0
 _MAX_HEADER = 2000
 
