@@ -8,7 +8,7 @@ import poe_sim
 from poe_proxy import tokens
 from poe_proxy.ledger import writer
 from tests.faults.matrix import IMPATIENT, PATIENT, House, Together, house_of
-from tests.running import reset
+from tests.talk import reset
 
 
 @pytest.fixture(scope="session")
