@@ -86,7 +86,7 @@ _OF_TRANSPORT: dict[str, frozenset[str]] = {
     "stream_for_json": ANSWER,
     "big_headers": refused(502),
     "many_headers": refused(502),
-    "length more=-10": _BROKEN,
+    "length more=-10": ANSWER | _BROKEN,  # a stream may have told its end before its last ten bytes
     "length more=10": ANSWER | _BROKEN,  # a stream says that it is whole, a whole answer misses its end
     "bad_chunk after=0": _BROKEN | ANSWER,
     "bad_chunk after=4": _BROKEN | ANSWER,
@@ -95,7 +95,7 @@ _OF_TRANSPORT: dict[str, frozenset[str]] = {
     "torn after=1": _BROKEN | ANSWER,
     "torn after=4": _BROKEN | ANSWER,
     "pings after=2 seconds=0.5": ANSWER,
-    "pings after=2 seconds=30": _LATE,
+    "pings after=2 seconds=30": ANSWER | _LATE,  # a whole answer has no pings
 }
 """Those of HTTP and of frames; not among the quick ones, whose sequence a short soak is known by."""
 FAULTS |= _OF_TRANSPORT

@@ -34,6 +34,7 @@ ProxyError
 │   └── Misdirected           502     a redirect or the like: somebody else than Poe answers
 ├── ShuttingDown              503
 ├── Unavailable               503     a part of the proxy that answers do not need
+│   └── TooMuchAtOnce                 more bodies under way than there is room for
 └── Internal                  500
 """
 

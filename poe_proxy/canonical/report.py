@@ -45,7 +45,7 @@ class Report:
     # in the ledger alone: open, while it runs, and for good where the proxy was killed
     error: str = ""  # the error's class and code; its words may quote what the caller sent
     attempts: int = 0
-    body_bytes: int = 0  # that are held for it
+    body_bytes: int = 0  # of its body, in memory until it is over
     sent: list[Sent] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     clipped: tuple[int, int] | None = None  # tokens before and after, where the conversation was too long

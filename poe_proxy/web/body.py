@@ -36,19 +36,19 @@ async def read_body(
 class _Body:
     """A body on its way, and whether more of it is to come."""
 
-    __slots__ = ("_hold", "_max_bytes", "_more", "_receive")
+    __slots__ = ("_hold", "_max_bytes", "_more", "_pieces", "_receive")
 
     def __init__(self, receive: Receive, hold: Callable[[int], None], max_bytes: int) -> None:
         self._receive = receive
         self._hold = hold
         self._max_bytes = max_bytes
         self._more = True
+        self._pieces: list[bytes] = []
 
     async def read(self, declared: int) -> bytes:
         """All of it, unless what is ``declared`` is too much already."""
         self._weigh(declared)
-        pieces: list[bytes] = []
-        size = 0
+        pieces, size = self._pieces, 0
         while self._more:
             pieces.append(await self._piece())
             size += len(pieces[-1])
@@ -58,6 +58,7 @@ class _Body:
 
     async def linger(self) -> None:
         """Read on for a while without keeping anything: a client that is still sending would not see our answer."""
+        self._pieces.clear()
         try:
             async with asyncio.timeout(_LINGER_S):
                 while self._more:
