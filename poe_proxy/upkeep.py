@@ -59,6 +59,7 @@ class Upkeep:
         self._listing = load_models(settings.models_file)
         stored = load_catalogue(settings.data_dir)
         self._catalogue = read_catalogue(stored.body)
+        self._read = hash(orjson.dumps(stored.body))
         self._catalogue_words = f"{len(self._catalogue)} models, from the {stored.source}; not yet fetched from Poe"
         self._models_words = f"{len(self._listing.entries)} models listed"
         self.key = UNCHECKED
@@ -133,15 +134,23 @@ class Upkeep:
             decoded = orjson.loads(body) if status == 200 else None
         except (LinkError, orjson.JSONDecodeError) as error:
             return self._not_fetched(type(error).__name__)
-        cards = read_catalogue(decoded) if decoded is not None else {}
-        if not cards:
+        if not self._take_catalogue(decoded):
             return self._not_fetched(f"status {status}")
-        self._catalogue = cards
-        self._catalogue_words = f"{len(cards)} models, fetched from Poe"
-        self._rebuild()
+        self._catalogue_words = f"{len(self._catalogue)} models, fetched from Poe"
         if note := save_catalogue(self._settings.data_dir, decoded, time.time()):
             log.warning("catalogue not cached", reason=note)
         return True
+
+    def _take_catalogue(self, body: object) -> bool:
+        """Whether ``body`` is one. What has not changed is not read again: all streams would wait for that."""
+        digest = hash(orjson.dumps(body))
+        if digest == self._read and self._catalogue:
+            return True
+        cards = read_catalogue(body)
+        if cards:
+            self._catalogue, self._read = cards, digest
+            self._rebuild()
+        return bool(cards)
 
     def _not_fetched(self, why: str) -> bool:
         log.warning("catalogue not fetched", reason=why, using=self._catalogue_words)

@@ -35,7 +35,7 @@ httpcore2.default_ssl_context = _once(httpcore2.default_ssl_context)
 ssl.create_default_context = _once(ssl.create_default_context)
 
 # Enough for each change; what takes longer to find is looked for by hand: `--hypothesis-profile=long`.
-hypothesis.settings.register_profile("suite", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("suite", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("suite")
 

@@ -1,4 +1,4 @@
-"""The balance in upkeep: asked for in the background, soon after costs and not too often, and what a failure leaves."""
+"""Upkeep: the balance, asked for in the background, soon after costs and not too often; the catalogue."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
+from poe_proxy.canonical.errors import UnknownModel
+from poe_proxy.files.cache import SEED
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.upkeep import Upkeep
 from tests.running import settings_for
 
 AFTER_COSTS_S = 5.0
+CATALOGUE_EVERY_S = 3600.0
 GRANT_US = 1_790_000_000_000_000
 
 
@@ -36,7 +40,7 @@ class Account:
 class Kept:
     """An upkeep under test; its waits are noted, and those in ``passes`` pass at once."""
 
-    def __init__(self, account: Account, folder: Path, passes: set[float]) -> None:
+    def __init__(self, account: Callable[[httpx.Request], httpx.Response], folder: Path, passes: set[float]) -> None:
         self.now = 0.0
         self.slept: list[float] = []
         self._passes = passes
@@ -156,3 +160,34 @@ def test_failures_are_asked_about_at_a_slowing_pace(tmp_path: Path) -> None:
 
     asyncio.run(kept.during(work()))
     assert account.asked == 7
+
+
+def test_a_catalogue_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+    """Reading it and making the registry takes some 10 ms, in which no stream goes on."""
+    known = orjson.loads(SEED.read_bytes())
+    newer = {**known, "data": [*known["data"], {"id": "brand-new", "object": "model"}]}
+    given: list[httpx.Response] = []
+
+    def poe(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/v1/models":
+            return httpx.Response(500)
+        given.append(httpx.Response(200, json=known if len(given) < 3 else newer))
+        return given[-1]
+
+    kept = Kept(poe, tmp_path, {CATALOGUE_EVERY_S})
+    first = kept.upkeep.registry
+
+    async def work() -> None:
+        await until(lambda: len(given) == 3)
+        assert kept.upkeep.registry is first
+        assert "fetched from Poe" in kept.upkeep.readiness().catalogue
+        with pytest.raises(UnknownModel):
+            kept.upkeep.resolve("brand-new")
+        await until(lambda: kept.upkeep.registry is not first)
+        assert kept.upkeep.resolve("brand-new").in_catalogue
+        second = kept.upkeep.registry
+        seen = len(given)
+        await until(lambda: len(given) >= seen + 2)
+        assert kept.upkeep.registry is second
+
+    asyncio.run(kept.during(work()))
