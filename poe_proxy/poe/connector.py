@@ -4,11 +4,13 @@ It reaches into aiohttp 3.14; ``tests/poe/test_connector.py`` fails where a late
 """
 
 import asyncio
+import socket
 from functools import partial
 from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp import AddrInfoType
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
@@ -21,7 +23,7 @@ class Connector(aiohttp.TCPConnector):
     """Hands out no connection on which something came that nobody asked for: it would be the next caller's answer."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(socket_factory=_socket, **options)
         self._factory: Any = partial(_Handler, loop=self._loop)
 
     def close_idle(self) -> None:
@@ -45,6 +47,22 @@ class Connector(aiohttp.TCPConnector):
                 await super()._wait_for_available_connection(*wanted)
         except TimeoutError:
             raise httpx.PoolTimeout("all connections are in use") from None
+
+
+class _Socket(socket.socket):
+    """Never closes by itself: the loop does that, and the number may be another connection's by then.
+
+    uvloop 0.23 takes a socket over one turn of the loop after it began to use it. Where the peer resets the connection
+    in between, it closes the number and leaves the object as it is, which would close it again when it is collected.
+    """
+
+    def __del__(self) -> None:
+        self.detach()
+
+
+def _socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    return _Socket(family, kind, protocol)
 
 
 class _Handler(ResponseHandler):

@@ -1,11 +1,17 @@
 """Connections to a peer that misbehaves: no caller waits for ever, loses what came, or gets what was another's."""
 
 import asyncio
+import gc
+import os
+import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+import uvloop
 
-from poe_proxy.canonical.errors import StreamBroken
+from poe_proxy.canonical.errors import LinkError, StreamBroken
+from poe_proxy.poe import connector
 from poe_proxy.poe.client import PoeClient
 from poe_proxy.poe.transport import SharedTransport
 
@@ -108,3 +114,31 @@ def test_what_came_before_the_end_is_read_before_the_end_is_told() -> None:
         return came
 
     assert run(peer, reading_late) == b"hello"
+
+
+def test_a_connection_that_is_reset_at_once_closes_no_other_that_has_its_number_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """uvloop closes the number, and the socket that had it would do so again when it is collected."""
+
+    class Reset(connector._Handler):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            numbers.append(transport.get_extra_info("socket").fileno())
+            transport.abort()
+
+    async def work() -> None:
+        monkeypatch.setattr(connector, "_Handler", Reset)
+        with socket.create_server(("127.0.0.1", 0)) as peer:
+            transport = SharedTransport(connections=10)
+            poe = PoeClient("http://{}:{}".format(*peer.getsockname()), "key", transport)
+            with pytest.raises(LinkError):
+                await whole(poe)
+            await turns_of_the_loop()
+            os.dup2(peer.fileno(), numbers[0])
+            gc.collect()
+            os.close(numbers[0])  # raises where it is closed already
+            await transport.aclose()
+
+    numbers: list[int] = []
+    uvloop.run(work())
