@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from poe_sim import SimServer
-from tests.cli.serving import Serving, serving
 from tests.commands import PROXY, UVICORN, in_front_of
 from tests.running import ROOT
+from tests.serving import Serving, serving
 from tests.talk import chat
 
 

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from poe_sim import SimServer
-from tests.cli.serving import TWO_WORKERS, serving
 from tests.commands import PROXY, UVICORN, in_front_of, started
+from tests.serving import TWO_WORKERS, serving
 from tests.talk import chat
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from poe_proxy import __version__
 from poe_proxy.cli.start import NO_KEY
-from tests.cli.serving import TWO_WORKERS
 from tests.commands import PROXY, UVICORN, run
 from tests.running import ROOT
+from tests.serving import TWO_WORKERS
 
 KEY = {"POE_API_KEY": "a-key-that-is-never-sent"}
 

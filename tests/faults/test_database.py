@@ -24,10 +24,10 @@ from poe_proxy.ledger.store import Store
 from poe_proxy.ledger.writer import Writer
 from poe_proxy.observe import log
 from tests.commands import PROXY, in_front_of, started
-from tests.faults.serving import Serving
 from tests.ledger.rows import report, row, rows_in
 from tests.running import Proxy, eventually
 from tests.services import free_port
+from tests.serving import Serving
 from tests.talk import chat, post
 
 StartProxy = Callable[..., Proxy]

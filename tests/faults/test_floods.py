@@ -10,8 +10,9 @@ import pytest
 
 import poe_sim
 from poe_proxy.web.protocol import MAX_HEAD
-from tests.faults.serving import Serving, serving
+from tests.faults.serving import serving
 from tests.running import Proxy
+from tests.serving import Serving
 from tests.talk import chat, post
 
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"

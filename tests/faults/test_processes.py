@@ -14,8 +14,9 @@ import pytest
 
 import poe_sim
 from benchmarks.soak.books import compared
-from tests.faults.serving import Serving, charges, serving
+from tests.faults.serving import charges, serving
 from tests.running import eventually
+from tests.serving import Serving
 from tests.talk import Json, chat
 
 TWO_WORKERS = ("--workers", "2")

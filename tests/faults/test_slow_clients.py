@@ -12,8 +12,9 @@ import pytest
 
 import poe_sim
 from tests.commands import PROXY
-from tests.faults.serving import Serving, serving
+from tests.faults.serving import serving
 from tests.running import eventually
+from tests.serving import Serving
 from tests.talk import chat
 
 IDLE = 10_000

@@ -12,6 +12,7 @@ import aiohttp
 import httpx
 import pytest
 
+import poe_sim
 from poe_proxy.canonical.errors import Garbled, LinkError, NotReached, StreamBroken, TimedOut, Unanswered
 from poe_proxy.poe import faults
 from poe_proxy.poe.client import PoeClient
@@ -169,16 +170,10 @@ def test_a_pool_that_is_full_is_told_as_that(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(run())
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        pytest.param(f"http://127.0.0.1:{free_port()}", "connect", id="refused"),
+        pytest.param(poe_sim.refused_url(), "connect", id="refused"),
         pytest.param("http://poe.invalid", "its name was not found", id="no such name"),
     ],
 )
