@@ -99,9 +99,12 @@ def running(settings: Settings | None = None, port: int = 0) -> Iterator[SimServ
 
 
 def refused_url() -> str:
-    """A base URL at which connections are refused: the port was free a moment ago and nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    """A base URL at which connections are refused: its port is taken for as long as this process lives, by nobody who
+    listens."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    taken.detach()  # or the port would be free again, and somebody else's soon
     return f"http://127.0.0.1:{port}"
 
 

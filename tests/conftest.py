@@ -34,6 +34,8 @@ _once: Any = functools.cache
 httpcore2.default_ssl_context = _once(httpcore2.default_ssl_context)
 ssl.create_default_context = _once(ssl.create_default_context)
 
+gc.disable()  # until all tests are found, which makes a million objects that stay
+
 # Enough for each change; what takes longer to find is looked for by hand: `--hypothesis-profile=long`.
 hypothesis.settings.register_profile("suite", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=5000, deadline=None)
@@ -115,7 +117,8 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector the thousands of tests, as the proxy spares it what is there from the start."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(100_000, 50, 1000)
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

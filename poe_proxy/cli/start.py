@@ -5,7 +5,6 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from poe_proxy.files.models_file import ModelsFileError
-from poe_proxy.observe import log
 from poe_proxy.settings import Settings, SettingsError, load_settings, suspicions
 
 if TYPE_CHECKING:
@@ -47,7 +46,8 @@ def settings_or_exit(**overrides: Any) -> Settings:
 
 def create_or_exit(settings: Settings) -> "FastAPI":
     """The app, with the log set up."""
-    # here, since it is most of the start's time, and faults are told without it
+    # here, since they are most of the start's time, and faults are told without them
+    from poe_proxy.observe import log  # noqa: PLC0415
     from poe_proxy.web.app import create_app  # noqa: PLC0415
 
     log.configure(settings.log_level, settings.log_format)

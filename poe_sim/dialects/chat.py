@@ -61,7 +61,7 @@ def _said(message: Json) -> str:
 
 def _tool_result(messages: list[Json]) -> str | None:
     """What the last tools answered; a system message behind it (Claude Code's count of tokens left) changes nothing."""
-    while messages and messages[-1].get("role") in {"system", "developer"}:
+    while messages and string_in(messages[-1].get("role")) in {"system", "developer"}:
         messages = messages[:-1]
     if not messages or messages[-1].get("role") != "tool":
         return None

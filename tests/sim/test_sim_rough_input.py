@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from poe_sim import script
@@ -55,6 +55,7 @@ MODELS = {"/v1/chat/completions": "gpt-5.1-instant", "/v1/messages": "claude-hai
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.path)
 @settings(max_examples=80, deadline=None)
 @given(fields=st.dictionaries(FIELDS, ANYTHING, max_size=5))
+@example(fields={"messages": [{"role": []}]})
 def test_any_body_is_read_and_judged(dialect: Dialect, fields: dict[str, Any]) -> None:
     body = fields | {"model": MODELS[dialect.path]}
     prompt = dialect.read(body)

@@ -19,6 +19,7 @@ import pytest
 
 import poe_sim
 from poe_sim import faults, refusals, script
+from tests.services import free_port
 
 HOUSE = Path(poe_sim.__file__).parent
 HELLO = {"model": "glm-5", "messages": [{"role": "user", "content": "hello"}]}
@@ -164,7 +165,7 @@ def test_fast_mode_streams_twenty_chunks_from_prebuilt_bytes() -> None:
 
 
 def test_the_command_serves_until_it_is_told_to_stop() -> None:
-    port = int(poe_sim.refused_url().rpartition(":")[2])
+    port = free_port()
     command = [sys.executable, "-m", "poe_sim", "--port", str(port)]
     with subprocess.Popen(command, cwd=HOUSE.parent, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stderr is not None
