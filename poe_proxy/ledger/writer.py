@@ -21,7 +21,7 @@ MOST_WAITING = 20_000
 NOTED_EVERY_S = 30.0
 """How often a request that runs on is noted again, which tells other processes that somebody will end it."""
 _NOTED_AFTER_S = 1.0
-_GATHER_S = 0.2
+_GATHER_S, _CLOSING_S = 0.2, 4.0
 _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 _HOUR_S = 3600.0
@@ -122,16 +122,31 @@ class Writer:
 
     async def close(self) -> None:
         """Write what is left, in reasonable time, and let the database go."""
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                while self._new or self._settled:
+                    await self._write_or_wait()
+        except TimeoutError:
+            if self._fault in ("", _NOT_YET):
+                self._failed(StoreError("it does not answer"))
+        except StoreError as error:
+            self._failed(error)
         if self.store is not None:
-            try:
-                async with asyncio.timeout(_GATHER_S * 15):
-                    while self._new or self._settled:
-                        await self._write()
-            except (TimeoutError, StoreError) as error:
-                self._failed(error)
             await self.store.close()
         if self._new:
             self._lose(len(self._new), f"the proxy ends, and {self._fault}")
+
+    async def _write_or_wait(self) -> None:
+        """One batch; a database that is locked, or was not open yet, may have time for it in a moment."""
+        try:
+            if not self.opened.is_set():
+                await self._open()
+            await self._write()
+        except StoreError as error:
+            if not error.passing:
+                raise
+            self._failed(error)
+            await self._sleep(_GATHER_S)
 
     async def _waited(self) -> None:
         try:

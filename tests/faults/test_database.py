@@ -275,18 +275,6 @@ def test_a_database_that_comes_back_while_rows_are_tried_one_by_one_loses_none()
     assert len(asyncio.run(written())) == 3
 
 
-def test_what_cannot_be_written_at_the_end_is_told_as_lost(told: list[Any]) -> None:
-    async def ended() -> None:
-        keeper = Writer("", 0, lambda: 0.0, asyncio.sleep, lambda *_: None)
-        keeper.store = _Flaky([StoreError("disk is full")])  # type: ignore[assignment]
-        keeper.add(Cases("a-").finish(report(), 0.0))
-        await keeper.close()
-
-    asyncio.run(ended())
-    (line,) = [line for line in told if line["event"] == "rows of the ledger are lost"]
-    assert (line["rows"], line["reason"]) == (1, "the proxy ends, and disk is full")
-
-
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
 
 

@@ -21,9 +21,13 @@ class Database:
     def __init__(self, faults: int = 0, seconds: float = 0.0) -> None:
         self.faults = faults
         self.seconds = seconds
+        self.is_open = False
         self.written: list[tuple[float, str, str]] = []
 
     async def open(self) -> None:
+        self.is_open = True
+
+    async def close(self) -> None:
         """At once."""
 
     async def give_up(self, before: float) -> None:
@@ -92,3 +96,41 @@ def test_a_start_at_which_nothing_failed_says_nothing(said: list[Any]) -> None:
 def test_a_database_that_failed_and_works_again_is_told(said: list[Any]) -> None:
     _written(Database(faults=1), 5)
     assert said[-1]["event"] == "the ledger's database works again"
+
+
+def _ended(database: Database) -> Database:
+    """What is written of a request that ends as the proxy does, before the database could be opened."""
+
+    async def run() -> None:
+        writer = Writer("", 0, lambda: 0.0, asyncio.sleep, lambda *_: None)
+        writer.store = database  # type: ignore[assignment]
+        writer.add(Cases("a-").finish(report(), 0.0))
+        await writer.close()
+        assert asyncio.get_running_loop().time() < 5
+
+    virtual_time.run(run())
+    return database
+
+
+def test_a_row_that_is_there_before_the_database_is_open_is_written_at_the_end() -> None:
+    database = _ended(Database())
+    assert database.is_open
+    assert len(database.written) == 1
+
+
+def test_a_database_that_is_locked_at_the_end_is_asked_again() -> None:
+    """Another process may be writing its own last rows."""
+    assert len(_ended(Database(faults=3)).written) == 1
+
+
+@pytest.mark.parametrize(
+    ("database", "reason"),
+    [
+        pytest.param(Database(faults=1000), "locked", id="fails"),
+        pytest.param(Database(seconds=1000), "it does not answer", id="does not answer"),
+    ],
+)
+def test_what_cannot_be_written_at_the_end_is_told_as_lost(said: list[Any], database: Database, reason: str) -> None:
+    assert _ended(database).written == []
+    (line,) = [line for line in said if line["event"] == "rows of the ledger are lost"]
+    assert (line["rows"], line["reason"]) == (1, f"the proxy ends, and {reason}")
