@@ -121,9 +121,13 @@ def running_proxy(poe_url: str, data_dir: Path, **changes: object) -> Iterator[P
 
 
 def eventually(holds: Callable[[], Any], seconds: float = 10) -> Any:
-    """What ``holds()`` returns as soon as it is true; the deadline is only there so that a failing test ends."""
-    deadline = time.monotonic() + seconds
+    """What ``holds()`` returns as soon as it is true; the deadline is only there so that a failing test ends.
+
+    What takes long is looked at less often: looking takes a processor from what is waited for.
+    """
+    begun = time.monotonic()
     while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
+        waited = time.monotonic() - begun
+        assert waited < seconds, "it did not happen"
+        time.sleep(min(max(0.005, waited / 10), 0.1))
     return found

@@ -143,7 +143,7 @@ def _wait_until_ready(address: Address, log: Path) -> str:
             return ""
         said = answer.said if isinstance(answer.said, dict) else {}
         words = "; ".join(str(said[name]) for name in ("key", "catalogue") if name in said)
-        if time.monotonic() > deadline or "refuse" in words:
+        if time.monotonic() > deadline or "refuses the key" in words:
             return f"the proxy is not ready: {words or answer.status} (its log: {log})"
         time.sleep(_LOOK_AGAIN_S)
 

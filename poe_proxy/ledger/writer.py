@@ -146,7 +146,7 @@ class Writer:
             if not error.passing:
                 raise
             self._failed(error)
-            await self._sleep(_GATHER_S)
+            await self._sleep(_RETRY_S)
 
     async def _waited(self) -> None:
         try:

@@ -90,7 +90,7 @@ def test_each_worker_calls_poe_half_as_often(own_poe: SimServer, tmp_path: Path)
 
 def test_through_redis_the_limit_is_one_for_all(own_poe: SimServer, redis: RedisServer, tmp_path: Path) -> None:
     with two_workers(own_poe, tmp_path, RATE_LIMIT="7/hour", REDIS_URL=redis.url) as workers:
-        assert sum(answer.status_code == 200 for answer in workers.ask_often(32)) == 7
+        assert sum(workers.ask().status_code == 200 for _ in range(24)) == 7
         assert workers.ask().headers["x-ratelimit-limit-requests"] == "7"
 
 
