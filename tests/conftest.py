@@ -117,7 +117,7 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector the thousands of tests, as the proxy spares it what is there from the start."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 1000)
+    gc.set_threshold(10_000, 20, 50)
     gc.enable()
 
 
