@@ -4,6 +4,7 @@ import functools
 import gc
 import importlib
 import os
+import signal
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ assert Path(importlib.import_module("sitecustomize").__file__ or "").parent == _
 os.environ["PYTHONPATH"] = os.pathsep.join([str(_OFFLINE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name, None)
+
+# A script's shell has what it runs in the background ignore Ctrl-C, and so would every command that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each client of httpx, each SDK and each proxy would read all certificates, which takes 20 ms, a thousand times.
 _once: Any = functools.cache
