@@ -1,49 +1,124 @@
 """Matching claims to columns at the least cost, and what the next best would cost. It does not know what either is.
 
 Claims are numbered from 0; columns are any numbers from 0. Each claim may also stay alone, in the column ``~claim``.
+
+As Jonker and Volgenant do it, on sparse costs. Columns bear prices, 0 at first: claims outbid each other for most of
+them, and the shortest augmenting paths place the rest. Nobody would rather have another column at its price, and what
+is free costs nothing: so it is the cheapest. Where many call at once, a claim has hundreds of edges; they are sorted, so
+that who looks through them can end with the first that is too dear.
 """
 
-import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from heapq import heappop, heappush
 from math import inf
+
+_BIDS = 3
+"""How often each claim may bid on average. More place few more: prices then climb in small steps."""
+
+_Edge = tuple[float, int]
+"""What a column costs, and which it is."""
 
 
 class Matching:
-    """The cheapest matching: ``column[claim]`` is the claim's column, no column is taken twice.
+    """The cheapest matching: ``column[claim]`` is the claim's column, no column is taken twice."""
 
-    Shortest augmenting paths with potentials (Jonker and Volgenant's way, on sparse costs).
-    """
+    def __init__(self, costs: Sequence[Mapping[int, float]], alone: Sequence[float], margin: float = inf) -> None:
+        """``costs[claim][column]`` where the two fit; ``alone[claim]`` is what staying alone costs. None negative.
 
-    def __init__(self, costs: Sequence[Mapping[int, float]], alone: Sequence[float]) -> None:
-        """``costs[claim][column]`` where the two fit; ``alone[claim]`` is what staying alone costs. None negative."""
-        self._edges = [{**fitting, ~claim: alone[claim]} for claim, fitting in enumerate(costs)]
-        self._high = [0.0] * len(costs)
-        self._low: dict[int, float] = {}
+        A slack of ``margin`` or more is not told apart from an infinite one.
+        """
+        self._margin = margin
+        self._edges = [
+            sorted((cost, column) for column, cost in [*fitting.items(), (~claim, alone[claim])])
+            for claim, fitting in enumerate(costs)
+        ]
+        self._pays = [0.0] * len(costs)  # each claim, for its column and the price of it
+        self._price: dict[int, float] = {}
         self._owner: dict[int, int] = {}
         self.column = [~claim for claim in range(len(costs))]
-        for claim in range(len(costs)):
+        for claim in self._bid():
             self._place(claim)
 
-    def slack(
-        self, claim: int, wanted: Callable[[int], bool], *, fixed: Iterable[int] = (), limit: float = inf
-    ) -> float:
+    def slack(self, claim: int, wanted: Callable[[int], bool], *, fixed: Iterable[int] = ()) -> float:
         """At least how much dearer every matching is that gives ``claim`` one of the ``wanted`` columns.
 
-        Infinite where there is none below ``limit``. The ``fixed`` claims do not move to the column of ``claim``.
+        Infinite where there is none within the margin. The ``fixed`` claims do not move to the column of ``claim``.
         It is a lower bound, exact as long as nobody else would gain by the column that ``claim`` leaves.
         """
-        own = self.column[claim]
-        edges = {column: cost for column, cost in self._edges[claim].items() if column != own and wanted(column)}
-        found = self._search(claim, edges, freed=own, barred=frozenset(fixed), limit=limit)
-        return found.cost if found else inf
+        own, fixed = self.column[claim], frozenset(fixed)
+        heap = [edge for edge in self._dearer[claim] if wanted(edge[1])]
+        settled: set[int] = set()
+        while heap:
+            reached, column = heappop(heap)
+            if column == own or column not in self._owner:
+                return reached
+            if column in settled:
+                continue
+            settled.add(column)
+            at = self._owner[column]
+            for cost, further in self._dearer[at]:
+                if reached + cost >= self._margin:
+                    break
+                if further not in settled and not (further == own and at in fixed):
+                    heappush(heap, (reached + cost, further))
+        return inf
+
+    @cached_property
+    def _dearer(self) -> list[list[_Edge]]:
+        """How much dearer each claim's other columns are at their prices, if that is below the margin."""
+        self._lower_prices()
+        return [
+            sorted(
+                (dearer, column)
+                for cost, column in edges
+                if column != own and (dearer := cost + self._price.get(column, 0.0) - pays) < self._margin
+            )
+            for edges, own, pays in zip(self._edges, self.column, self._pays, strict=True)
+        ]
+
+    def _bid(self) -> list[int]:
+        """Let claims outbid each other; those that end without a column."""
+        waiting, left = deque(range(len(self.column))), []
+        for _ in range(_BIDS * len(self.column)):
+            if not waiting:
+                break
+            claim = waiting.popleft()
+            pays, most, column = self._offer(claim)
+            rival = self._owner.get(column)
+            if rival is not None and pays == most:  # neither would gain by another bid
+                left.append(claim)
+                continue
+            self._price[column] = self._price.get(column, 0.0) + most - pays
+            self._pays[claim], self.column[claim], self._owner[column] = most, column, claim
+            if rival is not None:
+                waiting.append(rival)
+        return [*left, *waiting]
+
+    def _offer(self, claim: int) -> tuple[float, float, int]:
+        """What the best column costs with its price, what the claim would pay before it took another, and the column.
+
+        A claim that has but one column pays no more than it must.
+        """
+        least = most = inf
+        best = ~claim
+        for cost, column in self._edges[claim]:
+            if cost >= most:
+                break
+            asked = cost + self._price.get(column, 0.0)
+            if asked < least:
+                least, most, best = asked, least, column
+            elif asked < most:
+                most = asked
+        return least, most if most < inf else least, best
 
     def _place(self, claim: int) -> None:
-        found = self._search(claim, self._edges[claim])
-        assert found is not None, "a claim can always stay alone"
-        self._high[claim] += found.cost
+        found = self._search(claim)
+        self._pays[claim] += found.cost
         for column, cost in found.settled.items():
-            self._low[column] = self._low.get(column, 0.0) + cost - found.cost
-            self._high[self._owner[column]] += found.cost - cost
+            self._price[column] = self._price.get(column, 0.0) + found.cost - cost
+            self._pays[self._owner[column]] += found.cost - cost
         free = found.column
         while True:
             taker = found.taker[free]
@@ -53,42 +128,59 @@ class Matching:
                 return
             free = left
 
-    def _search(
-        self,
-        claim: int,
-        edges: Mapping[int, float],
-        *,
-        freed: int | None = None,
-        barred: frozenset[int] = frozenset(),
-        limit: float = inf,
-    ) -> "_Path | None":
-        """The cheapest way for ``claim`` to a free column by moving others on (Dijkstra over reduced costs)."""
+    def _search(self, claim: int) -> "_Path":
+        """The cheapest way for ``claim`` to a free column by moving others on (Dijkstra).
+
+        What is no cheaper than the best way so far need not be seen, and so nor need the claim's further edges, as no
+        price is below 0.
+        """
         best: dict[int, float] = {}
         path = _Path()
-        heap: list[tuple[float, int]] = []
+        heap: list[_Edge] = []
         at, base = claim, 0.0
-        while True:
-            high = self._high[at]
-            for column, cost in edges.items():
-                if column in path.settled or (column == freed and at in barred):
-                    continue
-                reached = base + cost - high - self._low.get(column, 0.0)
-                if reached < best.get(column, inf):
+        while base < path.cost:
+            ground = base - self._pays[at]
+            for cost, column in self._edges[at]:
+                if ground + cost >= path.cost:
+                    break
+                reached = ground + cost + self._price.get(column, 0.0)
+                if reached < path.cost and reached < best.get(column, inf) and column not in path.settled:
                     best[column], path.taker[column] = reached, at
-                    heapq.heappush(heap, (reached, column))
-            reached, column = _next(heap, path.settled)
-            if reached > limit or reached == inf:
-                return None
-            if column == freed or column not in self._owner:
-                path.column, path.cost = column, reached
-                return path
-            path.settled[column] = reached
-            at, base = self._owner[column], reached
-            edges = self._edges[at]
+                    if column in self._owner:
+                        heappush(heap, (reached, column))
+                    else:
+                        path.column, path.cost = column, reached
+            base, column = _next(heap, path.settled)
+            if base < path.cost:
+                path.settled[column] = base
+                at = self._owner[column]
+        return path
+
+    def _lower_prices(self) -> None:
+        """To the least that keep everybody where they are: a price that was bid too high would hide some slack.
+
+        A price can fall by what it is, or by as much as that of a column whose owner would come, and what it would lose
+        by that (Dijkstra, from all columns).
+        """
+        spare = {column: self._price.get(column, 0.0) for column in self._owner}
+        heap = sorted((price, column) for column, price in spare.items())
+        falls: dict[int, float] = {}
+        while len(falls) < len(spare):
+            base, column = _next(heap, falls)
+            falls[column] = base
+            ground = base - self._pays[self._owner[column]]
+            for cost, other in self._edges[self._owner[column]]:
+                reached = ground + cost + self._price.get(other, 0.0)
+                if other not in falls and reached < spare.get(other, -inf):
+                    spare[other] = reached
+                    heappush(heap, (reached, other))
+        for column, fall in falls.items():
+            self._price[column] = self._price.get(column, 0.0) - fall
+            self._pays[self._owner[column]] -= fall
 
 
 class _Path:
-    """How a search went: whom each reached column would go to, and the price of those passed through."""
+    """How a search went: whom each reached column would go to, the price of those passed through, and of the end."""
 
     __slots__ = ("column", "cost", "settled", "taker")
 
@@ -99,9 +191,9 @@ class _Path:
         self.cost = inf
 
 
-def _next(heap: list[tuple[float, int]], settled: Mapping[int, float]) -> tuple[float, int]:
+def _next(heap: list[_Edge], settled: Mapping[int, float]) -> _Edge:
     while heap:
-        cost, column = heapq.heappop(heap)
+        cost, column = heappop(heap)
         if column not in settled:
             return cost, column
     return inf, 0

@@ -23,7 +23,7 @@ from poe_proxy.poe.points_history import UsageApiError
 OPEN_S = 300.0
 """What is not settled this long after its answer keeps its estimate."""
 _LEAST_GAP_S = 0.1
-_LOOKED_THROUGH_A_SECOND = 2000  # open requests: looking must not take the time of answering
+_REST = 4  # times as long as judging took: it takes the processor from answering
 _BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
 _REMEMBERED_S = 900.0
 _WATCH_S = 0.5
@@ -136,8 +136,9 @@ class Poller:
         self._read_at = 0.0
         rows = await self._means.history(since, self._before_page)
         self._worked()
+        begun = self._means.clock()
         await self._judge([row for row in rows if row.id not in self._used])
-        return max(_LEAST_GAP_S, len(answered) / _LOOKED_THROUGH_A_SECOND)
+        return max(_LEAST_GAP_S, _REST * (self._means.clock() - begun))
 
     async def _take_over(self) -> None:
         """What other processes and earlier starts left open, and which history rows they have used."""

@@ -88,6 +88,7 @@ class _Table:
 
     def __init__(self, model: str, claims: list[Claim], rows: list[HistoryRow]) -> None:
         self.model = model
+        self._judge: Judge | None = None
         self._matching = Matching((), ())
         self._claims = claims
         self._rows = sorted(rows, key=lambda row: row.created)
@@ -114,8 +115,11 @@ class _Table:
         """Match all claims with rows, as ``judge`` sees them."""
         if not self._tells_tokens:
             judge = replace(judge, without_tokens=0.0)
+        if judge == self._judge:  # nothing was learnt since
+            return
+        self._judge = judge
         costs = [self._costs(claim, near, judge) for claim, near in zip(self._claims, self._near, strict=True)]
-        self._matching = Matching(costs, [_alone(claim) + _UNEXPLAINED for claim in self._claims])
+        self._matching = Matching(costs, [_alone(claim) + _UNEXPLAINED for claim in self._claims], MARGIN)
 
     def likely(self) -> list[Pair]:
         """The pairs of the last match that say something."""
@@ -160,7 +164,6 @@ class _Table:
             number,
             lambda other: self._points(other, claim) != points and not (is_proven and self._is_open(other)),
             fixed=self._of_request[claim.request] - {number},
-            limit=MARGIN,
         )
         return _Decided(claim, row, certain=slack >= MARGIN)
 

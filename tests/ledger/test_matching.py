@@ -54,10 +54,11 @@ def test_slack_is_what_another_column_would_cost_more(table: tuple[Costs, list[f
         assert matching.slack(claim, lambda column: column not in unwanted) == min(others, default=inf) - cheapest
 
 
-def test_a_limit_ends_the_search() -> None:
-    matching = Matching([{0: 0.0, 1: 9.0}], [50.0])
-    assert matching.slack(0, lambda _: True) == 9
-    assert matching.slack(0, lambda _: True, limit=8) == inf
+def test_slack_beyond_the_margin_is_not_told_apart() -> None:
+    costs = [{0: 0.0, 1: 9.0}], [50.0]
+    assert Matching(*costs).slack(0, lambda _: True) == 9
+    assert Matching(*costs, margin=9.5).slack(0, lambda _: True) == 9
+    assert Matching(*costs, margin=9).slack(0, lambda _: True) == inf
 
 
 def test_a_fixed_claim_does_not_take_over_the_column_that_becomes_free() -> None:

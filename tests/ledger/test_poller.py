@@ -4,11 +4,14 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from poe_proxy.canonical.history import HistoryRow
 from poe_proxy.canonical.report import Sent
 from poe_proxy.ledger.cases import Case, Cases
 from poe_proxy.ledger.poller import _LEAST_GAP_S, Means, Poller
 from poe_proxy.ledger.row import Row
+from poe_proxy.ledger.settle import Verdict
 from tests.ledger.rows import NOW, report, row
 
 
@@ -74,6 +77,23 @@ def test_a_request_that_will_call_again_is_not_settled_yet() -> None:
     waiting.answered_at = NOW + 2
     asyncio.run(poller._round())
     assert (closed, waiting.points) == ([over, waiting], 7)
+
+
+def test_it_rests_four_times_as_long_as_judging_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases, now = Cases("a-"), [NOW + 9]
+    cases.begin(replace(report(), sent=[Sent("gpt-5.4", NOW, NOW + 1, 200)])).answered_at = NOW + 1
+
+    async def history(_since: float, before_page: Any) -> list[HistoryRow]:
+        await before_page()
+        return [HistoryRow("one", NOW, "GPT-5.4", points=30)]
+
+    def slow(*_: Any) -> list[Verdict]:
+        now[0] += 0.5
+        return []
+
+    monkeypatch.setattr("poe_proxy.ledger.poller.settle", slow)
+    poller = Poller(cases, AloneLease(), Means(history, lambda: now[0], lambda: now[0], asyncio.sleep, print))  # type: ignore[arg-type]
+    assert asyncio.run(poller._round()) == 2.0
 
 
 # --- rows of other processes ------------------------------------------------------------------------------------------
