@@ -3,9 +3,9 @@
 Claims are numbered from 0; columns are any numbers from 0. Each claim may also stay alone, in the column ``~claim``.
 
 As Jonker and Volgenant do it, on sparse costs. Columns bear prices, 0 at first: claims outbid each other for most of
-them, and the shortest augmenting paths place the rest. Nobody would rather have another column at its price, and what
-is free costs nothing: so it is the cheapest. Where many call at once, a claim has hundreds of edges; they are sorted, so
-that who looks through them can end with the first that is too dear.
+them, and the shortest augmenting paths place the rest. It is the cheapest since, at these prices, nobody would rather
+have another column, and what is free costs nothing. Where many call at once, a claim has hundreds of edges: they are
+sorted, so that whoever looks through them can end with the first that is too dear.
 """
 
 from collections import deque
@@ -48,7 +48,7 @@ class Matching:
         It is a lower bound, exact as long as nobody else would gain by the column that ``claim`` leaves.
         """
         own, fixed = self.column[claim], frozenset(fixed)
-        heap = [edge for edge in self._dearer[claim] if wanted(edge[1])]
+        heap = [edge for edge in self._dearer[claim] if wanted(edge[1])]  # sorted, so a heap
         settled: set[int] = set()
         while heap:
             reached, column = heappop(heap)

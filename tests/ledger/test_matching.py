@@ -1,8 +1,10 @@
 """The cheapest matching, and how much dearer the next best is: compared with trying everything."""
 
+import random
 from collections.abc import Iterator
 from math import inf
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +54,24 @@ def test_slack_is_what_another_column_would_cost_more(table: tuple[Costs, list[f
     for claim, own in enumerate(matching.column):
         others = (cost for cost, columns in everything if columns[claim] != own and columns[claim] not in unwanted)
         assert matching.slack(claim, lambda column: column not in unwanted) == min(others, default=inf) - cheapest
+
+
+def contested(claims: int, columns: int, seed: int) -> tuple[Costs, list[float]]:
+    """Each claim fits twelve columns at any cost, so that no two matchings cost the same."""
+    chance = random.Random(seed)
+    costs = [{column: chance.uniform(0, 20) for column in chance.sample(range(columns), 12)} for _ in range(claims)]
+    return costs, [chance.uniform(10, 60) for _ in range(claims)]
+
+
+@pytest.mark.parametrize(("claims", "columns"), [(80, 40), (60, 60), (40, 80)])
+@pytest.mark.parametrize("seed", range(3))
+def test_who_comes_first_makes_no_difference(claims: int, columns: int, seed: int) -> None:
+    costs, alone = contested(claims, columns, seed)
+    one, other = Matching(costs, alone, margin=14), Matching(costs[::-1], alone[::-1], margin=14)
+    assert [max(column, -1) for column in one.column] == [max(column, -1) for column in other.column[::-1]]
+    for claim in range(claims):
+        mirrored = other.slack(claims - 1 - claim, lambda column: column >= 0)
+        assert one.slack(claim, lambda column: column >= 0) == pytest.approx(mirrored)
 
 
 def test_slack_beyond_the_margin_is_not_told_apart() -> None:
