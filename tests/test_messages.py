@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 import poe_sim
+from poe_proxy.wire.anthropic_messages.marks import is_foreign
 from tests.running import Proxy, eventually
 from tests.talk import Json, arrived, post, queue, reset
 
@@ -112,6 +113,19 @@ def test_a_stream_comes_back_event_by_event(proxy: Proxy, poe: poe_sim.SimServer
     assert [name for name, _ in through] == [name for name, _ in plain]
     assert [said["type"] for _, said in through] == [said["type"] for _, said in plain]
     assert through[0][1]["message"].keys() == plain[0][1]["message"].keys()
+
+
+def test_thinking_that_poe_streams_unasked_keeps_the_signature_that_it_has_to_be_given_back_with(
+    proxy: Proxy, poe: poe_sim.SimServer
+) -> None:
+    expected = say(proxy, "[[sim:reasoning]] why")
+    queue(poe, "stream_for_json")
+    message = say(proxy, "[[sim:reasoning]] why")
+    (thinking, text), (as_asked, said) = message.content, expected.content
+    assert (thinking.thinking, text.text) == (as_asked.thinking, said.text)
+    assert not is_foreign(as_asked.signature), "the stand-in signs"
+    assert not is_foreign(thinking.signature)
+    assert (message.stop_reason, message.model) == (expected.stop_reason, expected.model)
 
 
 def test_the_sdk_reads_answers_streams_and_thinking(proxy: Proxy) -> None:

@@ -37,7 +37,8 @@ class Call:
 class Answer:
     """What the events add up to. A text that never came is None, one that came empty is ``""``.
 
-    ``body`` is the whole answer as its own dialect wrote it; ``opaque`` are the frames of what only that dialect knows.
+    ``body`` is the whole answer as its own dialect wrote it, and ``frames`` are all that it streamed instead, or would
+    have; ``opaque`` are those of them that only that dialect knows.
     """
 
     id: str = ""
@@ -52,6 +53,7 @@ class Answer:
     usage_frame: Json | None = None
     cost: Cost | None = None
     body: Json | None = None
+    frames: list[Json] = field(default_factory=list)
     opaque: list[Json] = field(default_factory=list)
     error: ProxyError | None = None
 
@@ -61,6 +63,8 @@ def fold(events: Iterable[Event]) -> Answer:
     answer = Answer()
     for event in events:
         _add(answer, event)
+        if not isinstance(event, Failed) and event.frame is not None:
+            answer.frames.append(event.frame)
     return answer
 
 

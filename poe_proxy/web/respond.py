@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
 from starlette.responses import Response
 
 from poe_proxy.canonical.cost import Cost
@@ -13,6 +12,7 @@ from poe_proxy.canonical.json import Json
 from poe_proxy.canonical.report import Report
 from poe_proxy.wire.anthropic_messages import DIALECT as MESSAGES
 from poe_proxy.wire.anthropic_messages import errors as messages_errors
+from poe_proxy.wire.lenient import as_json
 from poe_proxy.wire.openai_chat import DIALECT as CHAT
 from poe_proxy.wire.openai_chat import errors as chat_errors
 
@@ -28,7 +28,7 @@ _MAX_HEADER = 2000
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """``content`` as JSON."""
-    return Response(orjson.dumps(content), status, dict(headers or {}), media_type="application/json")
+    return Response(as_json(content), status, dict(headers or {}), media_type="application/json")
 
 
 def error_response(error: ProxyError, headers: Mapping[str, str] | None = None, *, dialect: str = CHAT) -> Response:

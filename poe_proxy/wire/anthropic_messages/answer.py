@@ -9,6 +9,7 @@ from poe_proxy.canonical.events import Event, Failed
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.anthropic_messages import errors
 from poe_proxy.wire.anthropic_messages.arguments import as_input
+from poe_proxy.wire.anthropic_messages.assembled import assembled
 from poe_proxy.wire.anthropic_messages.ids import message_id
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, with_signature
 from poe_proxy.wire.anthropic_messages.message import MessageReader
@@ -64,13 +65,15 @@ def _block(index: int, block: Json) -> Iterator[Json]:
 
 
 def write(answer: Answer, model: str, *, prompt_estimate: int = 1) -> Json:
-    """The body for a client that asked for ``model``. Poe's own message is given back as it is, with its cost; its
-    model too, since that is the version that answered."""
+    """The body for a client that asked for ``model``.
+
+    Poe's own message is given back as it is, with its cost, also where Poe streamed it; its model too, since that is
+    the version that answered.
+    """
     if answer.body is not None and isinstance(answer.body.get("content"), list):
-        usage = as_object(answer.body.get("usage"))
-        return {**answer.body, "usage": usage if answer.cost is None else with_cost(usage, answer.cost)}
+        return _with_cost(answer.body, answer)
     reason = stop_reason(answer.finish, has_calls=bool(answer.calls), refused=bool(answer.refusal))
-    return {
+    message = {
         "id": message_id(answer.id),
         "type": "message",
         "role": "assistant",
@@ -78,8 +81,14 @@ def write(answer: Answer, model: str, *, prompt_estimate: int = 1) -> Json:
         "content": _content(answer),
         "stop_reason": reason,
         "stop_sequence": None,
-        "usage": written_usage(answer.usage, prompt_estimate, answer.cost, said=_characters(answer)),
+        "usage": written_usage(answer.usage, prompt_estimate, said=_characters(answer)),
     }
+    return _with_cost(assembled(message, answer.frames), answer)
+
+
+def _with_cost(message: Json, answer: Answer) -> Json:
+    usage = as_object(message.get("usage"))
+    return {**message, "usage": usage if answer.cost is None else with_cost(usage, answer.cost)}
 
 
 def _characters(answer: Answer) -> int:

@@ -33,7 +33,7 @@ class MessageReader:
     """Reads the events of one answer. With ``keep`` each becomes one event that carries it; else only what all
     dialects know is told. ``finished`` is set by a stop reason: only the usage counts after it."""
 
-    __slots__ = ("_answer", "_blocks", "_calls", "_held", "_keep", "_newest", "_usage", "finished", "started")
+    __slots__ = ("_answer", "_blocks", "_calls", "_held", "_id", "_keep", "_newest", "_usage", "finished", "started")
 
     def __init__(self, *, keep: bool, answer: Json | None = None) -> None:
         self._keep = keep
@@ -41,6 +41,7 @@ class MessageReader:
         self._blocks: dict[int, _Block] = {}
         self._newest = -1
         self._calls = 0
+        self._id = ""
         self._usage: Json = {}
         self._held: list[Event] = []
         self.started = False
@@ -104,8 +105,8 @@ class MessageReader:
             return []
         message = as_object(event.get("message"))
         self._usage = completed({}, message.get("usage"))
-        model = str(message.get("model") or "")
-        return [Started(str(message.get("id") or ""), 0, model, self._frame(event), self._answer)]
+        self._id, model = str(message.get("id") or ""), str(message.get("model") or "")
+        return [Started(self._id, 0, model, self._frame(event), self._answer)]
 
     def _block_start(self, event: Json) -> list[Event]:
         said = as_object(event.get("content_block"))
@@ -124,7 +125,8 @@ class MessageReader:
     def _call(self, block: _Block, said: Json, event: Json) -> ToolCall:
         block.call, self._calls = self._calls, self._calls + 1
         block.input = as_text(said.get("input") or {})
-        return ToolCall(block.call, str(said.get("id") or ""), str(said.get("name") or ""), "", self._frame(event))
+        id_ = str(said.get("id") or f"call_{self._id}_{block.call}")
+        return ToolCall(block.call, id_, str(said.get("name") or ""), "", self._frame(event))
 
     def _delta(self, event: Json) -> list[Event]:
         delta = as_object(event.get("delta"))

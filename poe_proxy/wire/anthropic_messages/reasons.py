@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from poe_proxy.canonical.cost import Cost
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.canonical.usage import Usage
-from poe_proxy.wire.usage import count, with_cost
+from poe_proxy.wire.usage import count
 
 _FINISHES: Mapping[str, str] = {
     "end_turn": "stop",
@@ -60,7 +59,7 @@ def completed(so_far: Json, later: Any) -> Json:
     return {**so_far, **{name: told for name, told in as_object(later).items() if told or name not in so_far}}
 
 
-def written_usage(used: Usage | None, prompt_estimate: int, cost: Cost | None = None, *, said: int = 0) -> Json:
+def written_usage(used: Usage | None, prompt_estimate: int, *, said: int = 0) -> Json:
     """The full usage, which clients read as it is; the prompt is never 0, which Claude Code's context gauge trusts.
 
     Nor is an answer of ``said`` characters, which Poe's estimates often call one of no tokens.
@@ -76,4 +75,4 @@ def written_usage(used: Usage | None, prompt_estimate: int, cost: Cost | None = 
     }
     if used.reasoning:
         told["output_tokens_details"] = {"thinking_tokens": used.reasoning}
-    return told if cost is None else with_cost(told, cost)
+    return told

@@ -208,6 +208,7 @@ def test_any_json_in_a_stream_is_read(events: list[Any]) -> None:
         ends = [event for event in told if isinstance(event, Finished | Failed)]
         assert len(ends) == 1
         assert said.write(told)
+        json.dumps(whole.write(fold(told), "asked"))
     writer = ChatWriter("asked", include_usage=True)
     chat_grammar.check_begun(chat_grammar.read(writer.push(told) + writer.close()), model="asked")
 

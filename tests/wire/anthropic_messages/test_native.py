@@ -21,8 +21,10 @@ from tests.wire.anthropic_messages.said import (
     delta,
     end,
     read,
+    read_bytes,
     start,
     stop,
+    stream,
     text,
     thinking,
     told,
@@ -118,6 +120,32 @@ def test_a_whole_answer_can_be_streamed(name: str) -> None:
     assert (message.id, message.model) == (expected["id"], expected["model"])
     assert (message.stop_reason, message.stop_sequence) == (expected["stop_reason"], expected["stop_sequence"])
     assert message.usage.output_tokens == 259
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_streamed_answer_can_be_whole(name: str) -> None:
+    """Poe may stream what was not to be streamed: nothing of it is lost, or thinking could not be given back."""
+    streamed = write(whole.read(BODIES[name], keep=True))
+    assert whole.write(fold(read_bytes(streamed, keep=True)), "asked") == BODIES[name]
+
+
+@pytest.mark.parametrize("name", ["text", "tools", "nothing"])
+def test_a_streamed_answer_is_whole_as_the_sdk_makes_it(name: str) -> None:
+    expected = grammar.by_sdk(stream(*STREAMS[name])).to_dict()
+    given = whole.write(fold(read(*STREAMS[name], keep=True)), "asked")
+    assert {"stop_details": None, **given} == expected, "the SDK has a field for it always"
+
+
+def test_pieces_that_the_sdk_does_not_know_or_expect_are_kept() -> None:
+    message = whole.write(fold(read(*STREAMS["odd blocks"], keep=True)), "asked")
+    assert message["content"] == [
+        {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}},
+        {"type": "text", "text": "", "citations": [{"type": "char_location"}], "value": 1.0},
+    ]
+    assert (message["stop_reason"], message["service_tier"]) == ("pause_turn", "standard")
+    without_beginnings = [delta(0, "text_delta", text="Hi"), delta(3, "signature_delta", signature="EqQB")]
+    message = whole.write(fold(read(start(), *without_beginnings, end(), STOP, keep=True)), "asked")
+    assert message["content"] == [{"type": "text", "text": "Hi"}]
 
 
 def test_the_cost_is_put_beside_poe_s_usage() -> None:

@@ -70,6 +70,10 @@ class TestForOtherDialects:
         begun = begin(0, "tool_use", id="a", name="f", input={})
         assert between(begun) == [ToolCall(0, "a", "f"), ToolArguments(0, "{}")]
 
+    def test_a_call_without_an_id_gets_one(self) -> None:
+        events = between(begin(0, "tool_use", name="f", input={}), stop(0))
+        assert events == [ToolCall(0, "call_req_poe_1_0", "f"), ToolArguments(0, "{}")]
+
     @pytest.mark.parametrize(
         "block",
         [
