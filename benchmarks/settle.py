@@ -24,6 +24,7 @@ class World:
 
     def __init__(self, requests: int, *, exact: bool, alike: bool) -> None:
         self._random = random.Random(1)
+        self._between = self._random.randrange
         self._exact, self._alike = exact, alike
         self.claims: list[Claim] = []
         self.rows: list[HistoryRow] = []
@@ -32,7 +33,7 @@ class World:
         self._random.shuffle(self.rows)
 
     def _call(self, number: int, sent: float) -> None:
-        prompt, completion = (1000, 50) if self._alike else (self._number(500, 20_000), self._number(1, 800))
+        prompt, completion = (1000, 50) if self._alike else (self._between(500, 20_000), self._between(1, 800))
         told = Tokens(prompt, completion) if self._exact else Tokens(int(prompt * 1.1), int(completion * 1.1))
         answered = self._random.random() > 0.02
         self.claims.append(
@@ -47,9 +48,6 @@ class World:
             self.rows.append(HistoryRow(row, created, "m", "API", "ours", points, prompt, completion))
         else:
             self.rows.append(HistoryRow(row, created, "m", "API", "ours"))
-
-    def _number(self, least: int, most: int) -> int:
-        return self._random.randrange(least, most)
 
 
 async def look(world: World) -> tuple[float, float, int]:

@@ -53,6 +53,11 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def call_id(said: Any, answer_id: str, index: int) -> str:
+    """The id of the answer's call number ``index``; some backends give none."""
+    return str(said or f"call_{answer_id}_{index}")
+
+
 def as_text(arguments: Any) -> str:
     """Arguments as JSON text; some backends send the object itself, or nothing."""
     if isinstance(arguments, str):

@@ -16,10 +16,9 @@ import poe_sim
 from benchmarks.soak.books import compared
 from tests.faults.serving import charges, serving
 from tests.running import eventually
-from tests.serving import Serving
+from tests.serving import TWO_WORKERS, Serving
 from tests.talk import Json, chat
 
-TWO_WORKERS = ("--workers", "2")
 _numbers = itertools.count()
 
 

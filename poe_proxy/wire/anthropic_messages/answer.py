@@ -9,15 +9,13 @@ from poe_proxy.canonical.events import Event, Failed
 from poe_proxy.canonical.json import Json, as_object
 from poe_proxy.wire.anthropic_messages import errors
 from poe_proxy.wire.anthropic_messages.arguments import as_input
-from poe_proxy.wire.anthropic_messages.assembled import assembled
+from poe_proxy.wire.anthropic_messages.assembled import SPOKEN, assembled
 from poe_proxy.wire.anthropic_messages.ids import message_id
 from poe_proxy.wire.anthropic_messages.marks import THINKING_SIGNATURE, with_signature
 from poe_proxy.wire.anthropic_messages.message import MessageReader
 from poe_proxy.wire.anthropic_messages.reasons import stop_reason, written_usage
 from poe_proxy.wire.lenient import as_text
 from poe_proxy.wire.usage import with_cost
-
-_DELTAS = {"text": ("text", "text_delta"), "thinking": ("thinking", "thinking_delta")}
 
 
 def read(body: Any, keep: bool) -> list[Event]:
@@ -49,13 +47,14 @@ def _as_stream(body: Json) -> Iterator[Json]:
 
 def _block(index: int, block: Json) -> Iterator[Json]:
     begun, deltas = dict(block), []
-    if field := _DELTAS.get(str(block.get("type"))):
-        begun[field[0]] = ""
-        deltas.append({"type": field[1], field[0]: str(block.get(field[0]) or "")})
-    if block.get("type") == "thinking" and block.get("signature"):
+    name = str(block.get("type"))
+    if kind := SPOKEN.get(name):
+        begun[name] = ""
+        deltas.append({"type": kind, name: str(block.get(name) or "")})
+    if name == "thinking" and block.get("signature"):
         begun["signature"] = ""
         deltas.append({"type": "signature_delta", "signature": block["signature"]})
-    if block.get("type") == "tool_use" and block.get("input"):
+    if name == "tool_use" and block.get("input"):
         begun["input"] = {}
         deltas.append({"type": "input_json_delta", "partial_json": as_text(block["input"])})
     yield {"type": "content_block_start", "index": index, "content_block": begun}
@@ -83,7 +82,7 @@ def write(answer: Answer, model: str, *, prompt_estimate: int = 1) -> Json:
         "stop_sequence": None,
         "usage": written_usage(answer.usage, prompt_estimate, said=_characters(answer)),
     }
-    return _with_cost(assembled(message, answer.frames), answer)
+    return _with_cost(assembled(message, answer.frames) if answer.frames else message, answer)
 
 
 def _with_cost(message: Json, answer: Answer) -> Json:

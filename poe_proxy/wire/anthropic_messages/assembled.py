@@ -6,18 +6,19 @@ Anthropic's, citations.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.json import Json, as_object, as_string
 from poe_proxy.wire.anthropic_messages.arguments import as_input
 from poe_proxy.wire.anthropic_messages.reasons import completed
 
-_ADDED_UP = {"text_delta": "text", "thinking_delta": "thinking"}
+SPOKEN = {"text": "text_delta", "thinking": "thinking_delta"}
+"""The blocks whose words come piece by piece, in a field of the block's own name, and the kind of their pieces."""
+_PIECES = {kind: name for name, kind in SPOKEN.items()}
 _OF_THE_EVENT = ("type", "delta", "usage")
 
 
 def assembled(message: Json, frames: Iterable[Json]) -> Json:
-    """``message`` with what Anthropic's events say in its place; as it is where there are none."""
+    """``message`` with what Anthropic's events say in its place."""
     state = _State(dict(message))
     for frame in frames:
         state.take(frame)
@@ -70,13 +71,13 @@ class _State:
 
     def _grow(self, index: int, delta: Json) -> None:
         kind = str(delta.get("type"))
-        if (name := _ADDED_UP.get(kind)) is not None:
-            block = self.blocks.setdefault(index, {"type": name})  # a block of this kind has its field's name
-            block[name] = _text(block.get(name)) + _text(delta.get(name))
+        if (name := _PIECES.get(kind)) is not None:
+            block = self.blocks.setdefault(index, {"type": name})
+            block[name] = as_string(block.get(name)) + as_string(delta.get(name))
         elif (known := self.blocks.get(index)) is None:
             return
         elif kind == "input_json_delta":
-            self.inputs[index] = self.inputs.get(index, "") + _text(delta.get("partial_json"))
+            self.inputs[index] = self.inputs.get(index, "") + as_string(delta.get("partial_json"))
         elif kind == "citations_delta":
             cited = known.get("citations")
             known["citations"] = [*(cited if isinstance(cited, list) else ()), delta.get("citation")]
@@ -87,7 +88,3 @@ class _State:
     def _index(event: Json, otherwise: int) -> int:
         index = event.get("index")
         return index if isinstance(index, int) else otherwise
-
-
-def _text(said: Any) -> str:
-    return said if isinstance(said, str) else ""

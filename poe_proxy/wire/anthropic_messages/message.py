@@ -14,9 +14,9 @@ from poe_proxy.canonical.events import (
     ToolCall,
     Used,
 )
-from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.json import Json, as_object, as_string
 from poe_proxy.wire.anthropic_messages.reasons import completed, read_finish, read_usage
-from poe_proxy.wire.lenient import as_text
+from poe_proxy.wire.lenient import as_text, call_id
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ class MessageReader:
     def _call(self, block: _Block, said: Json, event: Json) -> ToolCall:
         block.call, self._calls = self._calls, self._calls + 1
         block.input = as_text(said.get("input") or {})
-        id_ = str(said.get("id") or f"call_{self._id}_{block.call}")
+        id_ = call_id(said.get("id"), self._id, block.call)
         return ToolCall(block.call, id_, str(said.get("name") or ""), "", self._frame(event))
 
     def _delta(self, event: Json) -> list[Event]:
@@ -141,7 +141,7 @@ class MessageReader:
 
     def _text(self, kind: type[Text | Reasoning], text: Any, event: Json) -> list[Event]:
         if self._keep:
-            return [kind(text if isinstance(text, str) else "", event)]
+            return [kind(as_string(text), event)]
         return [kind(text)] if text and isinstance(text, str) else []
 
     def _arguments(self, arguments: Any, event: Json) -> list[Event]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from poe_proxy.canonical.conversation import Choice, Tool
-from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.json import Json, as_object, as_string
 
 _PLACEHOLDER = "DeferredToolPlaceholder"
 """Claude Code's stand-in for the tools that it has yet to load; nobody can call it."""
@@ -73,11 +73,10 @@ def read_tool(said: Json) -> Tool | None:
     kind, name = said.get("type") or "custom", said.get("name")
     if name == _PLACEHOLDER or not isinstance(name, str):
         return None
-    description = said.get("description") if isinstance(said.get("description"), str) else ""
-    mark, strict = said.get("cache_control"), said.get("strict")
+    description, mark, strict = as_string(said.get("description")), said.get("cache_control"), said.get("strict")
     if kind == "custom":
         schema = complete(said.get("input_schema"))
-        return Tool(name, str(description or ""), schema, strict if isinstance(strict, bool) else None, mark)
+        return Tool(name, description, schema, strict if isinstance(strict, bool) else None, mark)
     known = next((known for start, known in _RUN_BY_CLIENTS.items() if kind.startswith(start)), None)
     return None if known is None else Tool(name, *known, None, mark)
 

@@ -19,8 +19,8 @@ from poe_proxy.canonical.events import (
     ToolCall,
     Used,
 )
-from poe_proxy.canonical.json import Json, as_object
-from poe_proxy.wire.lenient import as_text, mended
+from poe_proxy.canonical.json import Json, as_object, as_string
+from poe_proxy.wire.lenient import as_text, call_id, mended
 from poe_proxy.wire.openai_chat import errors
 from poe_proxy.wire.openai_chat.calls import added_up, as_call, is_other, pieces, signature_of
 from poe_proxy.wire.openai_chat.frames import bare, framed, seconds, the_choice
@@ -95,8 +95,7 @@ def _only_ours(message: Json, choice: Json) -> list[Event]:
 
 
 def _part_text(part: Any) -> str:
-    text = part.get("text") if isinstance(part, dict) else part
-    return text if isinstance(text, str) else ""
+    return as_string(part.get("text") if isinstance(part, dict) else part)
 
 
 def _calls(told: list[Json], answer_id: str, signature: str) -> list[Event]:
@@ -113,7 +112,7 @@ def _calls(told: list[Json], answer_id: str, signature: str) -> list[Event]:
 
 def _call(index: int, place: int, piece: Json, answer_id: str, signature: str) -> ToolCall:
     function = as_object(piece.get("function"))
-    id_ = str(piece.get("id") or f"call_{answer_id}_{index}")
+    id_ = call_id(piece.get("id"), answer_id, index)
     name, arguments = str(function.get("name") or ""), as_text(function.get("arguments")) or "{}"
     frame = framed({}, {"tool_calls": [as_call(piece, id_, name, arguments, place)]})
     return ToolCall(index, id_, name, arguments, frame, signature_of(piece) or signature)

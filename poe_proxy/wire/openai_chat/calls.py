@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from poe_proxy.canonical.events import ToolArguments, ToolCall
-from poe_proxy.canonical.json import Json, as_object
-from poe_proxy.wire.lenient import as_text
+from poe_proxy.canonical.json import Json, as_object, as_string
+from poe_proxy.wire.lenient import as_text, call_id
 
 _SAID_ONCE = frozenset({"id", "type", "name"})
 """What belongs to a call's beginning alone; the SDK adds up what is said again."""
@@ -102,7 +102,7 @@ class CallAssembler:
     def _begin(self, piece: Json, function: Json, name: str, arguments: str, answer_id: str) -> list[Told]:
         index = len(self._calls)
         own = str(piece.get("id") or "")
-        id_ = own or f"call_{answer_id}_{index}"
+        id_ = call_id(own, answer_id, index)
         while any(call.id == id_ for call in self._calls):
             id_ = f"{id_}_{index}"
         call = _Open(index, len(self), id_, _number(piece.get("index")), {own} if own else set(), name)
@@ -192,8 +192,7 @@ def as_call(said: Json, id_: str, name: str, arguments: str, index: int) -> Json
 def signature_of(said: Json) -> str:
     """Google's ``thought_signature``: with a call, or once for the whole message."""
     google = as_object(as_object(said.get("extra_content")).get("google"))
-    signature = google.get("thought_signature")
-    return signature if isinstance(signature, str) else ""
+    return as_string(google.get("thought_signature"))
 
 
 def is_other(piece: Json) -> bool:

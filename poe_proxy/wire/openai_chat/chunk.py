@@ -16,7 +16,7 @@ from poe_proxy.canonical.events import (
     ToolCall,
     Used,
 )
-from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.json import Json, as_object, as_string
 from poe_proxy.wire.openai_chat.calls import CallAssembler, Told, pieces, signature_of
 from poe_proxy.wire.openai_chat.frames import Numbered, bare, framed, index_of, seconds, the_choice
 from poe_proxy.wire.openai_chat.reasons import GAVE_UP, is_failure, is_finish, legal_finish, read_usage, whole_usage
@@ -182,7 +182,7 @@ def _text(content: Any) -> str:
     """Text from a string, or from parts, which a few backends send."""
     if isinstance(content, list):
         return "".join(part["text"] for part in content if isinstance(part, dict) and _is_text(part))
-    return content if isinstance(content, str) else ""
+    return as_string(content)
 
 
 def _is_text(part: Json) -> bool:

@@ -26,7 +26,7 @@ from poe_proxy.canonical.conversation import (
     ThinkingPart,
     Tool,
 )
-from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.json import Json, as_object, as_string
 from poe_proxy.canonical.pairing import paired
 
 _KNOWN = frozenset(
@@ -190,10 +190,10 @@ def _tools(body: Json, changes: list[str]) -> Iterator[Tool]:
 
 
 def _tool(function: Json, mark: Json | None) -> Tool:
-    strict, description = function.get("strict"), function.get("description")
+    strict = function.get("strict")
     return Tool(
         name=function["name"],
-        description=description if isinstance(description, str) else "",
+        description=as_string(function.get("description")),
         schema=as_object(function.get("parameters")) or _ANY_OBJECT,
         strict=strict if isinstance(strict, bool) else None,
         mark=mark,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from poe_proxy.canonical.json import Json, as_object
+from poe_proxy.canonical.json import Json, as_object, as_string
 
 _NAMES = ("reasoning_content", "reasoning")
 _BLOCKS = "thinking_blocks"
@@ -60,8 +60,7 @@ def thinking_blocks(message: Json) -> str:
 
 
 def _thought(block: Any) -> str:
-    thought = block.get("thinking") if isinstance(block, dict) else None
-    return thought if isinstance(thought, str) else ""
+    return as_string(as_object(block).get("thinking"))
 
 
 class Halves:
