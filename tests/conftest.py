@@ -41,7 +41,7 @@ ssl.create_default_context = _once(ssl.create_default_context)
 gc.disable()  # until all tests are found, which makes a million objects that stay
 
 # Enough for each change; what takes longer to find is looked for by hand: `--hypothesis-profile=long`.
-hypothesis.settings.register_profile("suite", max_examples=25, deadline=None)
+hypothesis.settings.register_profile("suite", max_examples=40, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("suite")
 

@@ -90,7 +90,8 @@ def test_each_worker_calls_poe_half_as_often(own_poe: SimServer, tmp_path: Path)
 
 def test_through_redis_the_limit_is_one_for_all(own_poe: SimServer, redis: RedisServer, tmp_path: Path) -> None:
     with two_workers(own_poe, tmp_path, RATE_LIMIT="7/hour", REDIS_URL=redis.url) as workers:
-        assert sum(workers.ask().status_code == 200 for _ in range(24)) == 7
+        answers = [*(workers.ask() for _ in range(6)), *workers.ask_often(32)]  # the last one is fought for
+        assert sum(answer.status_code == 200 for answer in answers) == 7
         assert workers.ask().headers["x-ratelimit-limit-requests"] == "7"
 
 
